@@ -1,0 +1,23 @@
+import type { LogEntry } from './logger.js'
+import type { FlowRun, Run, TaskRun } from './run.js'
+import type { State } from './state.js'
+
+/** What an engine announces. Runs are live records: read them, never change them. */
+export type EngineEvent =
+  | { readonly type: 'flow-run-created'; readonly run: Readonly<FlowRun>; readonly at: number }
+  | { readonly type: 'task-run-created'; readonly run: Readonly<TaskRun>; readonly at: number }
+  | {
+      readonly type: 'state-changed'
+      readonly run: Readonly<Run>
+      readonly from: State
+      readonly to: State
+      readonly at: number
+    }
+  | { readonly type: 'log'; readonly entry: LogEntry; readonly at: number }
+  | {
+      readonly type: 'progress'
+      readonly run: Readonly<TaskRun>
+      readonly fraction: number
+      readonly note?: string | undefined
+      readonly at: number
+    }

@@ -1,0 +1,105 @@
+import type { Annotations } from './annotations.js'
+import type { Logger, LogLevel } from './logger.js'
+
+/**
+ * Where tasks run: an inert, reusable definition. It holds no run state, so that overlapping flow runs can share one.
+ *
+ * To write your own: `start` opens a session for one flow run, `submit` carries one call out and says how it ended, and
+ * the session's `[Symbol.asyncDispose]` gives everything back. `executorSuite` of `mintaka/testing` proves it.
+ */
+export interface Executor {
+  /** Shown in logs and recorded with the flow run: `sequential`, `concurrent`, … */
+  readonly name: string
+  start(surroundings: ExecutorSurroundings): Promise<ExecutorSession>
+}
+
+/** An executor, or its class: then an instance is made with defaults. */
+export type ExecutorOption = Executor | (new () => Executor)
+
+/** What a session may know of the flow run it serves. */
+export interface ExecutorSurroundings {
+  readonly flowRunId: string
+  readonly flowRunName: string
+  readonly log: Logger
+}
+
+/** Opened when a flow run begins, closed after all its calls have ended and before its terminal state is recorded. */
+export interface ExecutorSession extends AsyncDisposable {
+  /**
+   * `here`: `submit` runs `call.run()` in this process; RUNNING is proposed when it does. `elsewhere`: only what the
+   * call carries travels; the verdict on RUNNING is asked before `submit`, and the session says `call.started()`.
+   */
+  readonly where: 'here' | 'elsewhere'
+  /**
+   * Carries one call out. Resolves when its code has ended or was stopped, and never rejects for what the code threw.
+   * A rejection means that the executor itself failed: the run becomes CRASHED.
+   */
+  submit(call: Call): Promise<Outcome>
+  /**
+   * Sessions that serve strictly one after another give turns: asked for in call order, for tasks and subflows alike,
+   * before their inputs are waited for. The run keeps its turn to its end, retry delays included, then calls the function.
+   */
+  turn?(): Promise<() => void>
+}
+
+/** How a call ended. */
+export type Outcome =
+  | { readonly type: 'returned'; readonly value: unknown }
+  /** User code threw, or what it returned cannot be sent. */
+  | { readonly type: 'threw'; readonly error: unknown }
+  /** What ran it was lost. */
+  | { readonly type: 'crashed'; readonly error: unknown }
+  /** `call.signal` fired, and the code has stopped. */
+  | { readonly type: 'stopped' }
+
+/** One attempt of one task run, as an executor sees it. */
+export interface Call {
+  /** Id of the task run. */
+  readonly id: string
+  /** Name of the task run. */
+  readonly name: string
+  /** From 1. */
+  readonly attempt: number
+  readonly flowRunId: string
+  readonly tags: readonly string[]
+  readonly task: TaskCode
+  /** The arguments, with the values of futures in place. */
+  readonly args: readonly unknown[]
+  readonly annotations: Annotations | undefined
+  /** The deadline of this attempt in milliseconds, counted from its start. */
+  readonly timeoutMs: number | undefined
+  /** Fires when the run is cancelled or out of time. Made when it is first asked for. */
+  readonly signal: AbortSignal
+  /** Runs the function in this process. Never throws and never rejects. For sessions that are `here`. */
+  run(): Outcome | Promise<Outcome>
+  /** Says that a worker has begun, at that time (epoch milliseconds; default now). For sessions that are `elsewhere`. */
+  started(at?: number): void
+  /** Writes to the run's log, for code that runs elsewhere. */
+  log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>, at?: number): void
+  /** Passes `taskContext().progress()` on, for code that runs elsewhere. */
+  progress(fraction: number, note?: string): void
+}
+
+/** What is known of a task's code: enough to run it here, and to find it in its file and send it. */
+export interface TaskCode {
+  readonly name: string
+  /** The function. By-reference tasks (`task.fromModule`) import it when they are first run here. */
+  readonly fn: (...args: never[]) => unknown
+  /** How to find it elsewhere. */
+  readonly source: TaskSource
+}
+
+export type TaskSource =
+  | {
+      readonly type: 'slice'
+      /** Path of the file that calls `task(…)`, or what the runtime says instead (`[eval]`, `REPL1`). */
+      readonly file: string | undefined
+      /** Modification time and size of the file when the task was defined, as `mtimeMs:size`. */
+      readonly stamp: string | undefined
+      /** Local values that travel with the code. */
+      readonly captures: Readonly<Record<string, unknown>> | undefined
+      /** Packages that are installed on the workers, and files that travel (Dask). */
+      readonly external: readonly string[]
+      readonly files: readonly string[]
+    }
+  | { readonly type: 'module'; readonly url: string; readonly exportName: string }

@@ -1,0 +1,80 @@
+import { isTerminal, type State } from './state.js'
+
+/** What a task run was called with: per argument the runs found in it, and a short preview of constants. */
+export interface RunInput {
+  /** `0`, `1`, … for arguments, `parameters` for a subflow's parameters, `waitFor` for what it only waits for. */
+  readonly name: string
+  /** Ids of the runs whose values are part of this input. */
+  readonly runs?: readonly string[] | undefined
+  /** What it was, in few characters. For people, not for programs. */
+  readonly preview?: string | undefined
+}
+
+/** What flow runs and task runs have in common. Times are epoch milliseconds, spans milliseconds. */
+export interface RunBase {
+  readonly id: string
+  /** For people: two words for a flow run, `square-3f9c21d0-0` for a task run. */
+  readonly name: string
+  readonly created: number
+  readonly tags: readonly string[]
+  /** Where it stands now. */
+  state: State
+  /** The first time it was RUNNING. */
+  startTime?: number | undefined
+  /** When its state became terminal. */
+  endTime?: number | undefined
+  /** Time spent in RUNNING, all attempts together. */
+  totalRunTimeMs: number
+  /** How often it was RUNNING. */
+  runCount: number
+}
+
+/** One execution of a flow. */
+export interface FlowRun extends RunBase {
+  readonly kind: 'flow-run'
+  readonly flowName: string
+  /** Hash of the source file, or what the flow's options say. */
+  readonly version?: string | undefined
+  /** The file that defines the flow. */
+  readonly file?: string | undefined
+  readonly description?: string | undefined
+  /** The name of its executor. */
+  readonly executor: string
+  /** For a subflow run: the task run of the parent that mirrors it. */
+  readonly parentTaskRunId?: string | undefined
+  readonly parentFlowRunId?: string | undefined
+  /** A short preview of the parameters. */
+  readonly parameters?: string | undefined
+  readonly idempotencyKey?: string | undefined
+}
+
+/** One call of a task in a flow run, with all its attempts; or the mirror of a subflow run in its parent. */
+export interface TaskRun extends RunBase {
+  readonly kind: 'task-run'
+  readonly flowRunId: string
+  readonly taskName: string
+  /** Equal on every machine: made of the file relative to the project, the name and the declared tags. */
+  readonly taskKey: string
+  /** Counts the calls of one task key in its flow run, from 0. */
+  readonly dynamicKey: number
+  readonly inputs: readonly RunInput[]
+  /** For the mirror of a subflow run: that flow run. */
+  childFlowRunId?: string | undefined
+}
+
+export type Run = FlowRun | TaskRun
+
+/**
+ * Enters a state into a run's record: times, counts and spans. The one place where bookkeeping happens, live and when
+ * a store is read back (after Orion's global transition rules).
+ */
+export function enter(run: Run, state: State): void {
+  const from = run.state
+  if (from.type === 'RUNNING') run.totalRunTimeMs += Math.max(0, state.timestamp - from.timestamp)
+  if (state.type === 'RUNNING' && state.name !== 'Cancelling') {
+    run.runCount += 1
+    run.startTime ??= state.timestamp
+  }
+  run.endTime = isTerminal(state) ? state.timestamp : undefined
+  run.state = state
+}

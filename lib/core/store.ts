@@ -1,0 +1,120 @@
+import type { LogEntry } from './logger.js'
+import type { FlowRun, Run, TaskRun } from './run.js'
+import type { Completed, State, StateName, StateType } from './state.js'
+
+/** `undefined`: stored already. A promise: stored when it resolves; it rejects with STORE_WRITE_FAILED. */
+export type Ack = Promise<void> | undefined
+
+/**
+ * Where runs are remembered. The engine writes every run and every state, in order, and acknowledges a state to nobody
+ * before its {@link Ack}. A store keeps values by the codec it is given, so that it needs to know none of their types.
+ * `storeSuite` of `mintaka/testing` proves an implementation.
+ */
+export interface Store {
+  readonly name: string
+  /** Called once before anything else. Makes what is missing; rejects with STORE_OPEN_FAILED or STORE_FORMAT. */
+  open(surroundings: StoreSurroundings): Promise<void>
+  /** Writes what is pending and gives everything back. Rejects with STORE_WRITE_FAILED if something could not be saved. */
+  close(): Promise<void>
+
+  /** A new flow run with its first state. Written before any of its task runs. */
+  createFlowRun(run: FlowRun): Ack
+  /** A new task run with its first state. */
+  createTaskRun(run: TaskRun): Ack
+  /**
+   * A state that `run` has just entered (`run.state === state`). `options.persist === false`: a result is not kept, only
+   * that there was one.
+   */
+  appendState(run: Run, state: State, options?: { readonly persist?: boolean | undefined }): Ack
+  /** A line of a run's log. */
+  appendLog(entry: LogEntry): void
+
+  /** Flow runs, newest first. */
+  listFlowRuns(filter?: FlowRunFilter): Promise<StoredRun<FlowRun>[]>
+  getFlowRun(id: string): Promise<StoredRun<FlowRun> | undefined>
+  /** The task runs of a flow run, in call order. */
+  listTaskRuns(flowRunId: string): Promise<StoredRun<TaskRun>[]>
+  getTaskRun(id: string): Promise<StoredRun<TaskRun> | undefined>
+  /** In the order in which they were written. */
+  listLogs(flowRunId: string): Promise<LogEntry[]>
+
+  /** The newest entry under a cache key, expired or not. */
+  getCached(key: string): CacheEntry | undefined | Promise<CacheEntry | undefined>
+  putCached(key: string, entry: CacheEntry): void | Promise<void>
+
+  /**
+   * Exclusive create: gives `value` if nobody has claimed `key` before, among all processes that share the store, else
+   * the value of who has. For idempotency keys and schedule occurrences.
+   */
+  claim(key: string, value: string): Promise<string>
+  /** Leaves a command in the inbox of the engine that owns a run. */
+  post(owner: string, command: Command): Promise<void>
+  /** Takes the commands out of an inbox, in the order in which they were posted. */
+  takePosted(owner: string): Promise<Command[]>
+}
+
+/** What a store is given when it is opened. */
+export interface StoreSurroundings {
+  /** Id of the engine that writes. */
+  readonly owner: string
+  readonly codec: Codec
+  /** Told of what a store does by itself: recovery, a failed write. */
+  readonly warn: (message: string, fields?: Readonly<Record<string, unknown>>) => void
+}
+
+/** Values as JSON text, with tags for what JSON lacks. */
+export interface Codec {
+  /** Throws NOT_SENDABLE naming the path of what cannot be kept. */
+  encode(value: unknown): string
+  decode(text: string): unknown
+}
+
+/** A run as a store gives it: a copy, with its history. */
+export interface StoredRun<R extends Run = Run> {
+  readonly run: Readonly<R>
+  /** Every state it has been in, in order. A result that is not kept reads as {@link notPersisted}. */
+  readonly states: readonly State[]
+  /** The engine that wrote it. */
+  readonly owner: string
+}
+
+/** What stands for a result that was not kept: too large, refused by the codec, or not wanted. */
+export interface NotPersisted {
+  readonly notPersisted: string
+}
+
+export interface FlowRunFilter {
+  readonly flowName?: readonly string[] | undefined
+  /** Types or names of states, in any case. */
+  readonly state?: readonly (StateType | StateName | (string & {}))[] | undefined
+  /** Only runs whose id begins with this, or whose name is this. */
+  readonly match?: string | undefined
+  readonly parentFlowRunId?: string | undefined
+  readonly limit?: number | undefined
+}
+
+export interface CacheEntry {
+  readonly state: Completed
+  /** Epoch milliseconds; none: for ever. */
+  readonly expires?: number | undefined
+  /** The task run that computed it. */
+  readonly runId: string
+}
+
+/** What one engine asks another to do. */
+export interface Command {
+  readonly type: 'cancel'
+  readonly runId: string
+  readonly reason?: string | undefined
+}
+
+/** Whether a run is one that the filter asks for. */
+export function fits(run: Readonly<FlowRun>, filter: FlowRunFilter): boolean {
+  const { flowName, state, match, parentFlowRunId } = filter
+  if (flowName?.length && !flowName.includes(run.flowName)) return false
+  if (match !== undefined && !run.id.startsWith(match) && run.name !== match) return false
+  if (parentFlowRunId !== undefined && run.parentFlowRunId !== parentFlowRunId) return false
+  if (!state?.length) return true
+  const wanted = state.map(word => word.toLowerCase())
+  return wanted.includes(run.state.type.toLowerCase()) || wanted.includes(run.state.name.toLowerCase())
+}

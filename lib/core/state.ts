@@ -37,7 +37,7 @@ export interface NotReady extends Common {
   readonly name: 'NotReady'
   /** The id of the run that did not complete. */
   readonly upstreamId: string
-  /** What was thrown at the root of the chain. */
+  /** UPSTREAM_NOT_COMPLETED, with what was thrown at the root of the chain as its cause. */
   readonly error: unknown
 }
 
@@ -244,6 +244,49 @@ export const states = {
   crashed: (at: number, error: unknown): Crashed => new ErrorState('CRASHED', 'Crashed', at, error, messageOf(error)),
   cancelled: (at: number, error: unknown, message = messageOf(error)): Cancelled =>
     new ErrorState('CANCELLED', 'Cancelled', at, error, message),
+}
+
+/** What a state is made of, as data: its fields without its brand. */
+export type StateFields = {
+  readonly name: StateName
+  readonly timestamp: number
+  readonly message?: string | undefined
+  readonly scheduledTime?: number | undefined
+  readonly attempt?: number | undefined
+  readonly upstreamId?: string | undefined
+  readonly cachedFrom?: string | undefined
+  readonly result?: unknown
+  readonly error?: unknown
+}
+
+/** The state that was taken apart into `fields`; for whoever reads one back from a wire or a file. */
+export function reviveState(fields: StateFields): State {
+  const { name, timestamp: at, message, error, scheduledTime = at, attempt = 1 } = fields
+  switch (name) {
+    case 'Scheduled':
+    case 'Late':
+      return new ScheduledState(name, at, scheduledTime, message)
+    case 'AwaitingRetry':
+      return new AwaitingRetryState(at, scheduledTime, attempt, error, message)
+    case 'Pending':
+      return new PendingState(at, message)
+    case 'NotReady':
+      return new NotReadyState(at, fields.upstreamId ?? '', error, message)
+    case 'Running':
+    case 'Retrying':
+    case 'Cancelling':
+      return new RunningState(name, at, attempt, message)
+    case 'Completed':
+    case 'Cached':
+      return new CompletedState(name, at, fields.result, message, fields.cachedFrom)
+    case 'Failed':
+    case 'TimedOut':
+      return new ErrorState('FAILED', name, at, error, message)
+    case 'Crashed':
+      return new ErrorState('CRASHED', name, at, error, message)
+    case 'Cancelled':
+      return new ErrorState('CANCELLED', name, at, error, message)
+  }
 }
 
 /** Whether `value` is a state, rather than a plain object of the same shape. */

@@ -58,6 +58,8 @@ export interface StoreSurroundings {
   /** Id of the engine that writes. */
   readonly owner: string
   readonly codec: Codec
+  /** Nothing will be written: nothing is made, recovered or cut; a store that does not exist reads as empty. */
+  readonly readOnly?: boolean | undefined
   /** Told of what a store does by itself: recovery, a failed write. */
   readonly warn: (message: string, fields?: Readonly<Record<string, unknown>>) => void
 }

@@ -1,0 +1,117 @@
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { syncFolder } from './journal.js'
+import { isDead, thisProcess } from './process-id.js'
+
+// Small files that are there whole or not at all: written under another name, then moved.
+
+/** Replaces a file. `sync`: it survives the loss of power. */
+export function replaceFile(path: string, text: string, temporary: string, sync: boolean): void {
+  writeWhole(temporary, text, sync)
+  try {
+    renameSync(temporary, path)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
+  if (sync) syncFolder(dirname(path))
+}
+
+/** Makes a file that must not exist yet, in one step for everyone who looks. `false`: somebody else was first. */
+export function createFile(path: string, text: string, temporary: string): boolean {
+  writeWhole(temporary, text, true)
+  try {
+    linkSync(temporary, path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return false
+    if (code === 'ENOENT') throw error
+    // A file system without hard links: exclusive, though not in one step, so readers of a claim ask again.
+    return createInTwoSteps(path, text)
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+  syncFolder(dirname(path))
+  return true
+}
+
+function createInTwoSteps(path: string, text: string): boolean {
+  try {
+    writeFileSync(path, text, { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+function writeWhole(path: string, text: string, sync: boolean): void {
+  try {
+    const fd = openSync(path, 'wx')
+    try {
+      writeFileSync(fd, text)
+      if (sync) fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+  } catch (error) {
+    rmSync(path, { force: true })
+    throw error
+  }
+}
+
+/** The text of a file; `undefined` if there is none. */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** The names in a folder; none if there is no folder. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** A name for a file that is about to be moved. It says whose it is, so that what a dead process left can be told. */
+export function temporaryName(): string {
+  const { pid, started = '' } = thisProcess()
+  return `${whereabouts()}.${pid}.${started}.${randomBytes(6).toString('hex')}`
+}
+
+/** Removes what processes of this machine left in the folder of temporary files when they died. */
+export function sweepTemporaries(folder: string): void {
+  for (const name of namesIn(folder)) {
+    const [where, pid, started] = name.split('.')
+    if (where !== whereabouts()) continue
+    if (isDead({ ...thisProcess(), pid: Number(pid), ...(started && { started }) }))
+      rmSync(join(folder, name), { force: true })
+  }
+}
+
+function whereabouts(): string {
+  const { host, machine, namespace } = thisProcess()
+  return sha256(`${host} ${machine} ${namespace}`).slice(0, 12)
+}

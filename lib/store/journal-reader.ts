@@ -1,0 +1,257 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { MintakaError } from '../core/errors.js'
+import type { LogEntry } from '../core/logger.js'
+import { enter, type FlowRun, type Run, type TaskRun } from '../core/run.js'
+import { isSettled, isTerminal, type State } from '../core/state.js'
+import type { Codec, StoredRun } from '../core/store.js'
+import {
+  flowRunOf,
+  format,
+  type Header,
+  type Line,
+  logEntryOf,
+  parseLine,
+  quoted,
+  stateOf,
+  taskRunOf,
+} from './lines.js'
+import { type RawLine, scanLines } from './scan.js'
+
+/** What is held in memory of a flow run: how it stands, without values, and where its lines are. */
+export interface FlowEntry {
+  readonly run: FlowRun
+  readonly seq: number
+  readonly journal: JournalReader
+  readonly lines: { readonly offset: number; readonly length: number }[]
+}
+
+const codeOf = (letter: string) => letter.charCodeAt(0)
+const [flowRunKey, flowStateKey, taskRunKey, taskStateKey, logKey] = ['f', 's', 't', 'u', 'l'].map(codeOf)
+const [headerKey, closedKey] = ['h', 'c'].map(codeOf)
+
+/**
+ * Reads one journal, again and again: each time only what has been added. Lines of flow runs are found by their first
+ * key and indexed; those of task runs, which are most of a journal, are looked at only when somebody asks for them.
+ */
+export class JournalReader {
+  readonly path: string
+  /** `undefined` until the first line is there. */
+  header: Header | undefined
+  /** Its writer has closed it: nothing will be added. */
+  closed = false
+  /** What was recorded in place of a writer that died: per run, by its quoted id, its last line. */
+  crashed: ReadonlyMap<string, Line> | undefined
+  readonly flowRuns = new Map<string, FlowEntry>()
+  /** How far it has been read: the end of its last whole line. */
+  offset = 0
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  get owner(): string {
+    return this.header?.owner ?? ''
+  }
+
+  /** Whether all of it has been read that there will ever be. */
+  get finished(): boolean {
+    return this.closed || this.crashed !== undefined
+  }
+
+  /** Reads on to the present end. */
+  async refresh(): Promise<void> {
+    this.offset = await scanLines(this.path, this.offset, raw => {
+      this.#index(raw)
+      return undefined
+    })
+  }
+
+  /** Reads what was recorded in place of the writer. The journal itself must have been read to its end. */
+  async readCrashed(path: string): Promise<void> {
+    const crashed = new Map<string, Line>()
+    await scanLines(path, 0, raw => {
+      const line = parseLine(textOf(raw))
+      if (line && keyOf(raw) !== headerKey) crashed.set(idOf(raw), line)
+      return undefined
+    })
+    this.crashed = crashed
+    for (const entry of this.flowRuns.values()) {
+      const line = crashed.get(latin1(quoted(entry.run.id)))
+      if (line) follow(entry.run, stateOf(line))
+    }
+  }
+
+  /** The flow runs of some entries, with their histories and values. */
+  readFlowRuns(entries: readonly FlowEntry[], codec: Codec): StoredRun<FlowRun>[] {
+    const fd = openSync(this.path, 'r')
+    try {
+      return entries.map(entry => {
+        const lines = entry.lines.map(({ offset, length }) => parseLine(readText(fd, offset, length))!)
+        return this.#stored(flowRunOf(lines[0]!, codec), lines, codec)
+      })
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  async readTaskRuns(entry: FlowEntry, codec: Codec): Promise<StoredRun<TaskRun>[]> {
+    const flowRun = latin1(`,"f":${quoted(entry.run.id)},"q"`)
+    const found = new Map<string, Line[]>()
+    const unsettled = new Set<string>()
+    let ended = false
+    await scanLines(this.path, entry.lines[0]!.offset, raw => {
+      const key = keyOf(raw)
+      if (key === taskRunKey || key === taskStateKey) {
+        const id = idOf(raw)
+        const lines = found.get(id)
+        const ours = key === taskStateKey ? lines : beginsWith(raw, `{"t":${id}${flowRun}`)
+        const line = ours ? parseLine(textOf(raw)) : undefined
+        if (!line) return undefined
+        if (lines) lines.push(line)
+        else found.set(id, [line])
+        if (isSettled(stateOf(line))) unsettled.delete(id)
+        else unsettled.add(id)
+      } else if (key === flowStateKey && idOf(raw) === latin1(quoted(entry.run.id))) {
+        const line = parseLine(textOf(raw))
+        ended ||= line !== undefined && isTerminal(stateOf(line))
+      }
+      // Once the flow run has ended and all of them have settled, the rest of the journal is about others.
+      return !(ended && unsettled.size === 0)
+    })
+    return [...found.values()].map(lines => this.#stored(taskRunOf(lines[0]!, codec), lines, codec))
+  }
+
+  async readTaskRun(id: string, codec: Codec): Promise<StoredRun<TaskRun> | undefined> {
+    const [created, entered] = [latin1(`{"t":${quoted(id)},`), latin1(`{"u":${quoted(id)},`)]
+    const lines: Line[] = []
+    await scanLines(this.path, 0, raw => {
+      if (!beginsWith(raw, lines.length === 0 ? created : entered)) return undefined
+      const line = parseLine(textOf(raw))
+      if (line) lines.push(line)
+      return !(line && isTerminal(stateOf(line)))
+    })
+    return lines[0] && this.#stored(taskRunOf(lines[0], codec), lines, codec)
+  }
+
+  async readLogs(entry: FlowEntry, codec: Codec): Promise<LogEntry[]> {
+    const ours = latin1(`{"l":${quoted(entry.run.id)},`)
+    const entries: LogEntry[] = []
+    await scanLines(this.path, entry.lines[0]!.offset, raw => {
+      const line = beginsWith(raw, ours) ? parseLine(textOf(raw)) : undefined
+      if (line) entries.push(logEntryOf(line, entry.run.id, codec))
+      return undefined
+    })
+    return entries
+  }
+
+  /** Every run that has not settled, tasks before flows and the latest first, so that children end before parents. */
+  async readUnsettled(): Promise<{ runs: Run[]; lastRecord: number }> {
+    const tasks = new Map<string, TaskRun>()
+    let lastRecord = this.header?.created ?? 0
+    await scanLines(this.path, 0, raw => {
+      const key = keyOf(raw)
+      const line = key === headerKey || key === closedKey ? undefined : parseLine(headText(raw))
+      if (!line) return undefined
+      lastRecord = Math.max(lastRecord, line.fields.at)
+      const id = idOf(raw)
+      if (key === taskRunKey) tasks.set(id, taskRunOf(line))
+      else if (key !== taskStateKey) return undefined
+      const run = tasks.get(id)
+      if (!run) return undefined
+      if (key === taskStateKey) enter(run, stateOf(line))
+      if (isSettled(run.state)) tasks.delete(id)
+      return undefined
+    })
+    const flows = [...this.flowRuns.values()].map(entry => entry.run).filter(run => !isSettled(run.state))
+    return { runs: [...[...tasks.values()].reverse(), ...flows.reverse()], lastRecord }
+  }
+
+  #index(raw: RawLine): void {
+    const key = keyOf(raw)
+    if (key === taskRunKey || key === taskStateKey || key === logKey) return
+    if (key === headerKey) this.#readHeader(raw)
+    else if (key === closedKey) this.closed = true
+    else if (key === flowRunKey) {
+      const line = parseLine(headText(raw))
+      if (!line) return
+      const run = flowRunOf(line)
+      this.flowRuns.set(run.id, { run, seq: line.fields.q, journal: this, lines: [placeOf(raw)] })
+    } else if (key === flowStateKey) {
+      const line = parseLine(headText(raw))
+      const entry = line && this.flowRuns.get(JSON.parse(utf8(idOf(raw))) as string)
+      if (!entry || isTerminal(entry.run.state)) return
+      enter(entry.run, stateOf(line))
+      entry.lines.push(placeOf(raw))
+    }
+  }
+
+  #readHeader(raw: RawLine): void {
+    const header = parseLine(textOf(raw))?.fields.h
+    if (header && header.format > format)
+      throw new MintakaError(
+        'STORE_FORMAT',
+        `The journal ${this.path} has format ${header.format}; this version of Mintaka knows formats up to ${format}. Use a newer Mintaka, or another folder.`,
+      )
+    this.header = header
+  }
+
+  /** A run as it stands after its lines, the first of which has made it, and after the crash of its process. */
+  #stored<R extends Run>(run: R, lines: readonly Line[], codec: Codec): StoredRun<R> {
+    const states: State[] = [run.state]
+    const crashed = this.crashed?.get(latin1(quoted(run.id)))
+    for (const line of crashed ? [...lines.slice(1), crashed] : lines.slice(1)) {
+      if (run.kind === 'task-run' && line.fields.child !== undefined) run.childFlowRunId = line.fields.child
+      const state = stateOf(line, codec)
+      if (follow(run, state)) states.push(state)
+    }
+    return { run, states, owner: this.owner }
+  }
+}
+
+/** Enters a state unless the run has ended: what is terminal stays, whatever a damaged writer may have added. */
+function follow(run: Run, state: State): boolean {
+  if (isTerminal(run.state)) return false
+  enter(run, state)
+  return true
+}
+
+const keyOf = ({ bytes, start }: RawLine) => bytes[start + 2]
+const textOf = ({ bytes, start, end }: RawLine) => bytes.toString('utf8', start, end)
+const placeOf = ({ start, end, offset }: RawLine) => ({ offset, length: end - start })
+const latin1 = (text: string) => Buffer.from(text).toString('latin1')
+const utf8 = (raw: string) => Buffer.from(raw, 'latin1').toString('utf8')
+
+/** Compares bytes, so `raw` is text as {@link latin1} gives it. */
+function beginsWith({ bytes, start, end }: RawLine, raw: string): boolean {
+  return end - start >= raw.length && bytes.toString('latin1', start, start + raw.length) === raw
+}
+
+/** The id that a line begins with, as it stands there: quoted, its bytes as latin1. */
+function idOf({ bytes, start, end }: RawLine): string {
+  for (let close = start + 6; close < end; close += 1) {
+    const byte = bytes[close]
+    if (byte === 0x5c) close += 1
+    else if (byte === 0x22) return bytes.toString('latin1', start + 5, close + 1)
+  }
+  return ''
+}
+
+const longest = 16 * 1024
+
+/** A line without most of its value, if that is long: for readers who do not need it. */
+function headText(raw: RawLine): string {
+  if (raw.end - raw.start <= longest) return textOf(raw)
+  const text = raw.bytes.toString('utf8', raw.start, raw.start + longest)
+  return /,"[red]":/.test(text) ? `${text}}` : textOf(raw)
+}
+
+function readText(fd: number, offset: number, length: number): string {
+  const bytes = Buffer.allocUnsafe(length)
+  let done = 0
+  while (done < length) {
+    const count = readSync(fd, bytes, done, length - done, offset + done)
+    if (count === 0) break
+    done += count
+  }
+  return bytes.toString('utf8', 0, done)
+}

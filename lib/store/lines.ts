@@ -1,0 +1,350 @@
+import { asError } from '../core/errors.js'
+import type { LogEntry, LogLevel } from '../core/logger.js'
+import type { FlowRun, Run, RunInput, TaskRun } from '../core/run.js'
+import { type Completed, messageOf, type State, type StateName, states } from '../core/state.js'
+import type { CacheEntry, Codec, NotPersisted } from '../core/store.js'
+import type { ProcessId } from './process-id.js'
+
+// The lines of a journal: how they are written and how they are read. docs/STORE-FORMAT.md describes them.
+// Lines are put together by hand, because JSON.stringify would take most of the time that a transition may cost.
+// Two things hold for every line, and the reader relies on them: the first key says what it is, its value is the id;
+// and a value that the codec wrote comes last, so that it can be cut off unparsed.
+
+/** Version of what is written. A store of a newer one is refused, one of an older one would be read. */
+export const format = 1
+
+/** The largest value that a state line holds, in characters of JSON. */
+const maxValue = 1024 * 1024
+
+/** Why a result was not kept that nobody wanted to keep. */
+export const notWanted = 'not wanted'
+
+/** The first line of a journal. */
+export interface Header {
+  readonly format: number
+  readonly owner: string
+  readonly process: ProcessId
+  readonly created: number
+}
+
+/** What a line is, by its first key. */
+export type LineKind =
+  | 'h' // header
+  | 'f' // a new flow run
+  | 's' // a state of a flow run
+  | 't' // a new task run
+  | 'u' // a state of a task run
+  | 'l' // a log line
+  | 'c' // closed: nothing follows
+
+export function headerLine(header: Header): string {
+  return `{"h":${JSON.stringify(header)}}\n`
+}
+
+export function flowRunLine(run: FlowRun, seq: number, codec: Codec): string {
+  const { state, ...record } = run
+  return `{"f":${quoted(run.id)},"q":${seq},"run":${JSON.stringify(record)},${stateFields(state, codec, true)}}\n`
+}
+
+export function taskRunLine(run: TaskRun, seq: number, codec: Codec): string {
+  const tags = run.tags.length > 0 ? `,"tags":${JSON.stringify(run.tags)}` : ''
+  const inputs = run.inputs.length > 0 ? `,"inputs":[${inputFields(run.inputs)}]` : ''
+  const child = run.childFlowRunId === undefined ? '' : `,"child":${quoted(run.childFlowRunId)}`
+  return (
+    `{"t":${quoted(run.id)},"f":${quoted(run.flowRunId)},"q":${seq},"name":${quoted(run.name)}` +
+    `,"task":${quoted(run.taskName)},"key":${quoted(run.taskKey)},"dk":${run.dynamicKey},"created":${run.created}` +
+    `${tags}${inputs}${child}${counters(run)},${stateFields(run.state, codec, true)}}\n`
+  )
+}
+
+// taskRunLine names each field of a task run. Whoever adds one is reminded here.
+type Written = 'kind' | 'id' | 'name' | 'created' | 'tags' | 'state' | 'startTime' | 'endTime' | 'totalRunTimeMs'
+type WrittenOfTasks = 'runCount' | 'flowRunId' | 'taskName' | 'taskKey' | 'dynamicKey' | 'inputs' | 'childFlowRunId'
+const nothingForgotten: [Exclude<keyof TaskRun, Written | WrittenOfTasks>] extends [never] ? true : never = true
+void nothingForgotten
+
+export function stateLine(run: Run, seq: number, state: State, codec: Codec, persist: boolean): string {
+  if (run.kind === 'flow-run') return `{"s":${quoted(run.id)},"q":${seq},${stateFields(state, codec, persist)}}\n`
+  // The mirror of a subflow run learns late which flow run it mirrors.
+  const child = run.childFlowRunId === undefined ? '' : `,"child":${quoted(run.childFlowRunId)}`
+  return `{"u":${quoted(run.id)},"q":${seq}${child},${stateFields(state, codec, persist)}}\n`
+}
+
+export function logLine(entry: LogEntry, seq: number, codec: Codec): string {
+  const task = entry.taskRunId === undefined ? '' : `,"t":${quoted(entry.taskRunId)}`
+  const fields = entry.fields === undefined ? '' : valueField('d', entry.fields, codec)
+  return (
+    `{"l":${quoted(entry.flowRunId)},"q":${seq}${task},"v":"${entry.level}","at":${entry.timestamp}` +
+    `,"m":${JSON.stringify(entry.message)}${fields}}\n`
+  )
+}
+
+export function closedLine(seq: number, at: number): string {
+  return `{"c":${at},"q":${seq}}\n`
+}
+
+/** A cache entry, which has a file for itself; the reason if its result cannot be kept. */
+export function cacheLine(key: string, { state, expires, runId }: CacheEntry, codec: Codec): string | NotPersisted {
+  const result = valueField('r', state.result, codec, Number.POSITIVE_INFINITY)
+  if (result.startsWith(',"x":')) return { notPersisted: JSON.parse(result.slice(5)) as string }
+  const until = expires === undefined ? '' : `,"until":${expires}`
+  const from = state.cachedFrom === undefined ? '' : `,"from":${quoted(state.cachedFrom)}`
+  const start = `"s":"${state.name}","at":${state.timestamp}${messageField(state.message)}${from}`
+  return `{"k":${quoted(key)},"run":${quoted(runId)}${until},${start}${result}}\n`
+}
+
+const plain = /^[\w.-]+$/
+
+/** A JSON string. Ids and names are plain words nearly always, and those need no escapes. */
+export function quoted(text: string): string {
+  return plain.test(text) ? `"${text}"` : JSON.stringify(text)
+}
+
+function inputFields(inputs: readonly RunInput[]): string {
+  let text = ''
+  for (const { name, runs, preview } of inputs) {
+    if (text !== '') text += ','
+    text += `{"name":${quoted(name)}`
+    if (runs !== undefined)
+      text += runs.length === 1 ? `,"runs":[${quoted(runs[0]!)}]` : `,"runs":${JSON.stringify(runs)}`
+    if (preview !== undefined) text += `,"preview":${JSON.stringify(preview)}`
+    text += '}'
+  }
+  return text
+}
+
+/** What `enter` has counted before the run was written: nothing, nearly always. */
+function counters(run: TaskRun): string {
+  if (run.runCount === 0 && run.startTime === undefined && run.endTime === undefined) return ''
+  const { startTime, endTime, totalRunTimeMs, runCount } = run
+  return `,"past":${JSON.stringify({ startTime, endTime, totalRunTimeMs, runCount })}`
+}
+
+function stateFields(state: State, codec: Codec, persist: boolean): string {
+  const start = `"s":"${state.name}","at":${state.timestamp}`
+  switch (state.name) {
+    case 'Pending':
+      return start
+    case 'Running':
+    case 'Retrying':
+      return `${start},"n":${state.attempt}`
+    case 'Completed':
+    case 'Cached': {
+      const from = state.cachedFrom === undefined ? '' : `,"from":${quoted(state.cachedFrom)}`
+      return `${start}${messageField(state.message)}${from}${persist ? valueField('r', state.result, codec) : `,"x":"${notWanted}"`}`
+    }
+    case 'Cancelling':
+      return `${start},"n":${state.attempt}${messageField(state.message)}`
+    case 'Scheduled':
+    case 'Late':
+      return `${start},"for":${state.scheduledTime}${messageField(state.message)}`
+    case 'AwaitingRetry':
+      return `${start},"for":${state.scheduledTime},"n":${state.attempt}${errorField(state.error, codec)}`
+    case 'NotReady':
+      return `${start},"up":${quoted(state.upstreamId)}${messageField(state.message)}${errorField(state.error, codec)}`
+    default: {
+      const message = state.message === messageOf(state.error) ? undefined : state.message
+      return `${start}${messageField(message)}${errorField(state.error, codec)}`
+    }
+  }
+}
+
+function messageField(message: string | undefined): string {
+  return message === undefined ? '' : `,"m":${JSON.stringify(message)}`
+}
+
+/** A value as the last field of its line, or the reason why it is not there. `undefined` is no field at all. */
+function valueField(key: 'r' | 'd', value: unknown, codec: Codec, limit = maxValue): string {
+  if (value === undefined) return ''
+  let text: string
+  try {
+    text = encode(value, codec)
+  } catch (error) {
+    return `,"x":${JSON.stringify(messageOf(error) ?? 'refused by the codec')}`
+  }
+  if (text.length > limit) return `,"x":"too large: ${mebibytes(text.length)}, the limit is ${mebibytes(limit)}"`
+  return `,"${key}":${text}`
+}
+
+/** An error must not be lost because something hangs on it that cannot be kept: then its own text is kept. */
+function errorField(error: unknown, codec: Codec): string {
+  if (error === undefined) return ''
+  try {
+    const text = encode(error, codec)
+    if (text.length <= maxValue) return `,"e":${text}`
+  } catch {}
+  const { name, message, stack } = asError(error)
+  const bare = Object.assign(new Error(message.slice(0, maxValue / 8)), { stack: stack?.slice(0, maxValue / 8), name })
+  return `,"e":${encode(bare, codec)}`
+}
+
+function encode(value: unknown, codec: Codec): string {
+  // What JSON itself says of these is what every codec says of them.
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return JSON.stringify(value)
+  if (typeof value === 'number' && Number.isFinite(value) && !Object.is(value, -0)) return `${value}`
+  const text = codec.encode(value)
+  return text.includes('\n') || text.includes('\r') ? JSON.stringify(JSON.parse(text)) : text
+}
+
+const mebibytes = (characters: number) => `${(characters / 1024 / 1024).toFixed(1)} MiB`
+
+// Reading
+
+/** The fields of a line but for the value that comes last, and that value's text. */
+export interface Line {
+  readonly fields: Fields
+  readonly value: string | undefined
+}
+
+/** Any field that a line can have. */
+interface Fields {
+  readonly h?: Header
+  readonly f?: string
+  readonly t?: string
+  readonly q: number
+  readonly run?: Omit<FlowRun, 'state'> | string
+  readonly until?: number
+  readonly name: string
+  readonly task: string
+  readonly key: string
+  readonly dk: number
+  readonly created: number
+  readonly tags?: readonly string[]
+  readonly inputs?: readonly RunInput[]
+  readonly child?: string
+  readonly past?: Pick<TaskRun, 'startTime' | 'endTime' | 'totalRunTimeMs' | 'runCount'>
+  readonly s: StateName
+  readonly at: number
+  readonly n: number
+  readonly for: number
+  readonly up: string
+  readonly from?: string
+  readonly m?: string
+  readonly x?: string
+  readonly v: LogLevel
+}
+
+const lastFields = [',"r":', ',"e":', ',"d":']
+
+/** Takes a line apart. `undefined`: it is damaged. */
+export function parseLine(text: string): Line | undefined {
+  const cut = valueStart(text)
+  try {
+    const fields = JSON.parse(cut < 0 ? text : `${text.slice(0, cut)}}`) as Fields
+    if (typeof fields !== 'object' || fields === null) return undefined
+    return { fields, value: cut < 0 ? undefined : text.slice(cut + 5, -1) }
+  } catch {
+    return undefined
+  }
+}
+
+/** Where the value begins that ends a line, or -1. A quote inside a string is escaped, so this finds nothing else. */
+function valueStart(text: string): number {
+  let first = -1
+  for (const field of lastFields) {
+    const at = text.indexOf(field)
+    if (at >= 0 && (first < 0 || at < first)) first = at
+  }
+  return first
+}
+
+/** The flow run that an `f` line tells of, in its first state. */
+export function flowRunOf({ fields, value }: Line, codec?: Codec): FlowRun {
+  return { ...(fields.run as Omit<FlowRun, 'state'>), state: stateOf({ fields, value }, codec) }
+}
+
+/** The task run that a `t` line tells of, in its first state. */
+export function taskRunOf({ fields, value }: Line, codec?: Codec): TaskRun {
+  const run: TaskRun = {
+    kind: 'task-run',
+    id: fields.t!,
+    name: fields.name,
+    flowRunId: fields.f!,
+    taskName: fields.task,
+    taskKey: fields.key,
+    dynamicKey: fields.dk,
+    created: fields.created,
+    tags: fields.tags ?? [],
+    inputs: fields.inputs ?? [],
+    state: stateOf({ fields, value }, codec),
+    totalRunTimeMs: 0,
+    runCount: 0,
+    ...fields.past,
+  }
+  if (fields.child !== undefined) run.childFlowRunId = fields.child
+  return run
+}
+
+/** The state that a line tells of. Without a codec its value is left out. */
+export function stateOf({ fields, value }: Line, codec?: Codec): State {
+  const { at } = fields
+  switch (fields.s) {
+    case 'Scheduled':
+      return states.scheduled(at, fields.for, fields.m)
+    case 'Late':
+      return states.late(at, fields.for)
+    case 'AwaitingRetry':
+      return states.awaitingRetry(at, fields.for, fields.n, decode(value, codec))
+    case 'Pending':
+      return states.pending(at)
+    case 'NotReady':
+      return states.notReady(at, fields.up, decode(value, codec), fields.m)
+    case 'Running':
+    case 'Retrying':
+      return states.running(at, fields.n)
+    case 'Cancelling':
+      return states.cancelling(at, fields.n, fields.m)
+    case 'Completed':
+      return states.completed(at, resultOf(fields, value, codec), fields.m)
+    case 'Cached':
+      return states.cached(at, resultOf(fields, value, codec), fields.from)
+    case 'TimedOut':
+      return states.timedOut(at, decode(value, codec))
+    case 'Crashed':
+      return states.crashed(at, decode(value, codec))
+    case 'Cancelled':
+      return states.cancelled(at, decode(value, codec), fields.m)
+    case 'Failed':
+      return states.failed(at, decode(value, codec), fields.m)
+  }
+}
+
+/** The entry that a file of the cache holds. `undefined`: it is damaged, or cannot be read any more. */
+export function cacheEntryOf(text: string, codec: Codec): CacheEntry | undefined {
+  const line = parseLine(text.trimEnd())
+  if (typeof line?.fields.run !== 'string') return undefined
+  const { run: runId, until: expires } = line.fields
+  try {
+    if (line.value !== undefined) codec.decode(line.value)
+  } catch {
+    return undefined
+  }
+  return { state: stateOf(line, codec) as Completed, runId, ...(expires !== undefined && { expires }) }
+}
+
+/** The log line that an `l` line tells of. */
+export function logEntryOf({ fields, value }: Line, flowRunId: string, codec: Codec): LogEntry {
+  const given = value === undefined ? undefined : (decode(value, codec) as Record<string, unknown>)
+  return {
+    flowRunId,
+    ...(fields.t !== undefined && { taskRunId: fields.t }),
+    level: fields.v,
+    message: fields.m!,
+    ...(given && { fields: given }),
+    timestamp: fields.at,
+  }
+}
+
+function resultOf(fields: Fields, value: string | undefined, codec: Codec | undefined): unknown {
+  return fields.x === undefined ? decode(value, codec) : ({ notPersisted: fields.x } satisfies NotPersisted)
+}
+
+/** A value that the codec of today cannot read costs that value, not the list that it is in. */
+function decode(value: string | undefined, codec: Codec | undefined): unknown {
+  if (value === undefined || codec === undefined) return undefined
+  try {
+    return codec.decode(value)
+  } catch (error) {
+    return { notPersisted: `cannot be read: ${messageOf(error)}` } satisfies NotPersisted
+  }
+}

@@ -1,0 +1,431 @@
+import assert from 'node:assert/strict'
+import { isMintakaError, MintakaError } from '../core/errors.js'
+import { enter, type FlowRun, type Run, type TaskRun } from '../core/run.js'
+import { isState, type State, states } from '../core/state.js'
+import type { Store, StoredRun } from '../core/store.js'
+import { codec } from '../values/json.js'
+
+/** What a suite needs of a test runner: tap's `t`, `{ test }` of `node:test`, vitest's `{ test }`. */
+export interface TestRunner {
+  test(name: string, body: () => unknown | Promise<unknown>): unknown
+}
+
+/**
+ * Proves that a {@link Store} keeps what the engine relies on. `makeStore` gives a new one, not opened yet, that nobody
+ * else has written to; the suite opens and closes it.
+ */
+export function storeSuite(t: TestRunner, makeStore: () => Store | Promise<Store>): void {
+  /** A test that has a store to itself. */
+  function storeTest(name: string, body: (store: Store, owner: string) => Promise<void>): void {
+    t.test(name, async () => {
+      const store = await makeStore()
+      const owner = newId('engine')
+      await store.open({ owner, codec, warn: () => {} })
+      try {
+        await body(store, owner)
+      } finally {
+        await store.close()
+      }
+    })
+  }
+
+  storeTest('an empty store has nothing', async store => {
+    assert.deepEqual(await store.listFlowRuns(), [])
+    assert.equal(await store.getFlowRun('nothing'), undefined)
+    assert.deepEqual(await store.listTaskRuns('nothing'), [])
+    assert.equal(await store.getTaskRun('nothing'), undefined)
+    assert.deepEqual(await store.listLogs('nothing'), [])
+    assert.equal(await store.getCached('nothing'), undefined)
+  })
+
+  storeTest('a flow run is read as it was written', async (store, owner) => {
+    const run: FlowRun = {
+      ...flowRun({ flowName: 'a "quoted" name, ünd 💥' }),
+      version: 'v1',
+      file: '/project/flows.ts',
+      description: 'two\nlines',
+      parentFlowRunId: 'parent',
+      parentTaskRunId: 'mirror',
+      parameters: '{ n: 10 }',
+      idempotencyKey: 'monday',
+      tags: ['nightly', 'a b'],
+    }
+    await store.createFlowRun(run)
+    const stored = await store.getFlowRun(run.id)
+    assert.deepEqual(plain(stored?.run), plain(run))
+    assert.deepEqual(stored?.states.map(plain), [plain(run.state)])
+    assert.equal(stored?.owner, owner)
+  })
+
+  storeTest('a task run is read as it was written', async (store, owner) => {
+    const parent = flowRun()
+    await store.createFlowRun(parent)
+    const run: TaskRun = {
+      ...taskRun(parent.id, 3),
+      taskName: 'load "it"',
+      tags: ['db'],
+      inputs: [
+        { name: '0', runs: ['a', 'b'] },
+        { name: '1', preview: '"text"\n…' },
+        { name: 'waitFor', runs: ['c'] },
+      ],
+    }
+    await store.createTaskRun(run)
+    const stored = await store.getTaskRun(run.id)
+    assert.deepEqual(plain(stored?.run), plain(run))
+    assert.equal(stored?.owner, owner)
+    assert.deepEqual(await store.listTaskRuns(parent.id), [stored])
+  })
+
+  storeTest('every state is kept, in order, with its times and counts', async store => {
+    const parent = flowRun()
+    await store.createFlowRun(parent)
+    const run = taskRun(parent.id)
+    await store.createTaskRun(run)
+    const error = new Error('not yet')
+    const history = [
+      states.running(1010, 1),
+      states.awaitingRetry(1020, 1100, 1, error),
+      states.running(1100, 2),
+      states.completed(1150, 'done', 'with a message'),
+    ]
+    for (const state of history) await change(store, run, state)
+    const stored = await store.getTaskRun(run.id)
+    assert.deepEqual(
+      stored?.states.map(state => state.name),
+      ['Pending', 'Running', 'AwaitingRetry', 'Retrying', 'Completed'],
+    )
+    assert.ok(stored.states.every(isState))
+    assert.deepEqual(stored.states.map(plain), [states.pending(1000), ...history].map(plain))
+    assert.deepEqual(plain(stored.run), plain(run))
+    assert.deepEqual(
+      [stored.run.startTime, stored.run.endTime, stored.run.totalRunTimeMs, stored.run.runCount],
+      [1010, 1150, 60, 2],
+    )
+  })
+
+  storeTest('every kind of state is read as it was written', async store => {
+    const error = new MintakaError('TIMED_OUT', 'Out of time.', { task: 'load' })
+    const every: State[] = [
+      states.scheduled(1, 2, 'on a schedule'),
+      states.late(1, 2),
+      states.awaitingRetry(1, 2, 3, error),
+      states.pending(1),
+      states.notReady(1, 'upstream', error, 'waits for ever'),
+      states.running(1, 1),
+      states.running(1, 2),
+      states.cancelling(1, 2, 'enough'),
+      states.completed(1, { a: 1 }, 'two of two'),
+      states.cached(1, [1], 'run-0'),
+      states.failed(1, error, 'its own message'),
+      states.timedOut(1, error),
+      states.crashed(1, error),
+      states.cancelled(1, error),
+    ]
+    for (const state of every) {
+      const run = flowRun({}, state)
+      await store.createFlowRun(run)
+      const stored = await store.getFlowRun(run.id)
+      assert.deepEqual(plain(stored?.run.state), plain(state), state.name)
+    }
+  })
+
+  storeTest('results of every kind are kept', async store => {
+    const results: unknown[] = [
+      undefined,
+      null,
+      true,
+      0,
+      -0,
+      1.5,
+      Number.NaN,
+      Number.NEGATIVE_INFINITY,
+      12345678901234567890n,
+      '',
+      'a "line",\n"r":1, ünd 💥 \u2028',
+      [],
+      [1, [undefined, 'x']],
+      { a: 1, 'r"': { e: 2 }, nothing: undefined },
+      new Date(0),
+      new Map([['key', new Set([1])]]),
+      Uint8Array.of(1, 2, 3),
+      /x/gi,
+    ]
+    const parent = flowRun()
+    await store.createFlowRun(parent)
+    for (const [index, result] of results.entries()) {
+      const run = taskRun(parent.id, index)
+      await store.createTaskRun(run)
+      await change(store, run, states.completed(2000, result))
+    }
+    const stored = await store.listTaskRuns(parent.id)
+    assert.deepEqual(stored.map(resultOf), results)
+  })
+
+  storeTest('errors keep class name, code, own fields and cause', async store => {
+    const cause = new RangeError('too far')
+    const error = Object.assign(new TypeError('broken', { cause }), { code: 'E_BROKEN', path: '/x' })
+    const run = flowRun()
+    await store.createFlowRun(run)
+    await change(store, run, states.failed(1, error))
+    const state = (await store.getFlowRun(run.id))?.run.state
+    assert.ok(state?.type === 'FAILED' && state.error instanceof Error && state.error.cause instanceof Error)
+    const { name, message, code, path, stack } = state.error as typeof error
+    assert.deepEqual(
+      { name, message, code, path },
+      { name: 'TypeError', message: 'broken', code: 'E_BROKEN', path: '/x' },
+    )
+    assert.equal(stack, error.stack)
+    assert.deepEqual([state.error.cause.name, state.error.cause.message], ['RangeError', 'too far'])
+    assert.equal(state.message, 'broken')
+  })
+
+  storeTest(
+    "this library's own errors keep their code, and whatever else was thrown stays what it was",
+    async store => {
+      const thrown = [new MintakaError('CRASHED', 'Lost.', { task: 'load' }), 'just text', { reason: 1 }, undefined]
+      const read: unknown[] = []
+      for (const error of thrown) {
+        const run = flowRun()
+        await store.createFlowRun(run)
+        await change(store, run, states.failed(1, error))
+        const state = (await store.getFlowRun(run.id))?.run.state
+        read.push(state?.type === 'FAILED' && state.error)
+      }
+      assert.ok(isMintakaError(read[0], 'CRASHED'))
+      assert.equal(read[0].task, 'load')
+      assert.deepEqual(read.slice(1), thrown.slice(1))
+    },
+  )
+
+  storeTest('a result that is not wanted is marked, and its run is COMPLETED', async store => {
+    const run = flowRun()
+    await store.createFlowRun(run)
+    const state = states.completed(2000, 'secret')
+    enter(run, state)
+    await store.appendState(run, state, { persist: false })
+    const stored = await store.getFlowRun(run.id)
+    assert.equal(stored?.run.state.type, 'COMPLETED')
+    assert.equal(stored.states.at(-1), stored.run.state)
+    assert.equal(typeof (resultOf(stored) as { notPersisted?: unknown }).notPersisted, 'string')
+  })
+
+  storeTest('flow runs are listed newest first', async store => {
+    for (const [id, created] of [
+      ['b', 2],
+      ['a', 1],
+      ['c', 3],
+      ['d', 3],
+    ] as const)
+      await store.createFlowRun(flowRun({ id, created }))
+    assert.deepEqual(await idsOf(store.listFlowRuns()), ['d', 'c', 'b', 'a'])
+    assert.deepEqual(await idsOf(store.listFlowRuns({ limit: 2 })), ['d', 'c'])
+  })
+
+  storeTest('flow runs are found by flow, state, id prefix, name and parent', async store => {
+    const failed = states.failed(1, new Error('x'))
+    await store.createFlowRun(flowRun({ id: 'one-1', name: 'calm-owl', flowName: 'etl', created: 1 }, failed))
+    await store.createFlowRun(
+      flowRun({ id: 'one-2', name: 'red-fox', flowName: 'etl', created: 2 }, states.running(1, 1)),
+    )
+    await store.createFlowRun(
+      flowRun({ id: 'two', name: 'one', flowName: 'sub', created: 3, parentFlowRunId: 'one-2' }),
+    )
+    const found = (filter: Parameters<Store['listFlowRuns']>[0]) => idsOf(store.listFlowRuns(filter))
+    assert.deepEqual(await found({ flowName: ['etl'] }), ['one-2', 'one-1'])
+    assert.deepEqual(await found({ flowName: ['etl', 'sub'], state: ['failed', 'Pending'] }), ['two', 'one-1'])
+    assert.deepEqual(await found({ state: ['RUNNING'] }), ['one-2'])
+    assert.deepEqual(await found({ match: 'one' }), ['two', 'one-2', 'one-1'])
+    assert.deepEqual(await found({ match: 'calm-owl' }), ['one-1'])
+    assert.deepEqual(await found({ match: 'calm' }), [])
+    assert.deepEqual(await found({ parentFlowRunId: 'one-2' }), ['two'])
+    assert.deepEqual(await found({ match: 'one', limit: 1 }), ['two'])
+  })
+
+  storeTest('task runs are listed in call order, those of one flow run only', async store => {
+    const [first, second] = [flowRun(), flowRun()]
+    await store.createFlowRun(first)
+    await store.createFlowRun(second)
+    const calls = Array.from({ length: 6 }, (_, index) => taskRun(index % 2 === 0 ? first.id : second.id, index))
+    for (const run of calls) await store.createTaskRun(run)
+    for (const run of calls.toReversed()) await change(store, run, states.completed(2000, run.dynamicKey))
+    await change(store, first, states.completed(2001, undefined))
+    assert.deepEqual((await store.listTaskRuns(first.id)).map(resultOf), [0, 2, 4])
+    assert.deepEqual((await store.listTaskRuns(second.id)).map(resultOf), [1, 3, 5])
+  })
+
+  storeTest('what is written is read at once, acknowledged or not', async store => {
+    const run = flowRun()
+    store.createFlowRun(run)
+    const task = taskRun(run.id)
+    store.createTaskRun(task)
+    enter(task, states.running(1001, 1))
+    store.appendState(task, task.state)
+    assert.equal((await store.getTaskRun(task.id))?.run.state.name, 'Running')
+  })
+
+  storeTest('what is read is a copy: it does not change with the run', async store => {
+    const run = flowRun()
+    await store.createFlowRun(run)
+    const before = await store.getFlowRun(run.id)
+    await change(store, run, states.running(1001, 1))
+    assert.equal(before?.run.state.name, 'Pending')
+    assert.equal(before.states.length, 1)
+    assert.equal((await store.getFlowRun(run.id))?.run.state.name, 'Running')
+  })
+
+  storeTest('a task run that waits for ever rests in NotReady', async store => {
+    const run = flowRun()
+    await store.createFlowRun(run)
+    const task = taskRun(run.id)
+    await store.createTaskRun(task)
+    await change(store, task, states.notReady(1001, 'upstream', new Error('root')))
+    const state = (await store.getTaskRun(task.id))?.run.state
+    assert.ok(state?.name === 'NotReady' && state.upstreamId === 'upstream' && state.error instanceof Error)
+    assert.equal(state.error.message, 'root')
+  })
+
+  storeTest('the mirror of a subflow run names it, also when it learns of it late', async store => {
+    const run = flowRun()
+    await store.createFlowRun(run)
+    const mirror = taskRun(run.id)
+    await store.createTaskRun(mirror)
+    mirror.childFlowRunId = 'child'
+    await change(store, mirror, states.running(1001, 1))
+    assert.equal((await store.getTaskRun(mirror.id))?.run.childFlowRunId, 'child')
+  })
+
+  storeTest('log lines are read in the order in which they were written', async store => {
+    const run = flowRun()
+    await store.createFlowRun(run)
+    const lines = [
+      { flowRunId: run.id, level: 'info', message: 'a "line"\nand one more', timestamp: 5 },
+      { flowRunId: run.id, taskRunId: 'task', level: 'warn', message: 'b', fields: { n: 1, deep: [1] }, timestamp: 3 },
+      { flowRunId: run.id, level: 'debug', message: 'c', timestamp: 4 },
+    ] as const
+    for (const line of lines) store.appendLog(line)
+    store.appendLog({ ...lines[0], flowRunId: 'another' })
+    assert.deepEqual(await store.listLogs(run.id), lines)
+  })
+
+  storeTest('the newest cache entry wins, expired or not', async store => {
+    const state = states.completed(1, new Map([['n', 1n]]))
+    await store.putCached('key/with "anything"', { state: states.completed(0, 'old'), runId: 'old' })
+    await store.putCached('key/with "anything"', { state, runId: 'new', expires: 2 })
+    await store.putCached('another', { state: states.completed(0, undefined), runId: 'other' })
+    const entry = await store.getCached('key/with "anything"')
+    assert.deepEqual([entry?.runId, entry?.expires, plain(entry?.state)], ['new', 2, plain(state)])
+    const other = await store.getCached('another')
+    assert.deepEqual([other?.runId, other?.expires, other?.state.result], ['other', undefined, undefined])
+    assert.equal(await store.getCached('key'), undefined)
+  })
+
+  storeTest('a claim is given to one only, and everyone learns to whom', async store => {
+    const given = await Promise.all(['a', 'b', 'c'].map(value => store.claim('monday/06:00', value)))
+    assert.equal(new Set(given).size, 1)
+    assert.equal(await store.claim('monday/06:00', 'd'), given[0])
+    assert.equal(await store.claim('tuesday/06:00', 'd'), 'd')
+  })
+
+  storeTest(
+    'commands are taken once, in the order in which they were posted, by whom they are for',
+    async (store, owner) => {
+      const ids = Array.from({ length: 12 }, (_, index) => `run-${index}`)
+      for (const runId of ids) await store.post(owner, { type: 'cancel', runId, reason: 'enough' })
+      await store.post('another', { type: 'cancel', runId: 'theirs' })
+      const taken = await store.takePosted(owner)
+      assert.deepEqual(
+        taken.map(command => command.runId),
+        ids,
+      )
+      assert.deepEqual(taken[0], { type: 'cancel', runId: 'run-0', reason: 'enough' })
+      assert.deepEqual(await store.takePosted(owner), [])
+      assert.deepEqual(await store.takePosted('another'), [{ type: 'cancel', runId: 'theirs' }])
+    },
+  )
+
+  storeTest('thousands of task runs are kept, each with all its states', async store => {
+    const run = flowRun()
+    await store.createFlowRun(run)
+    const acks: unknown[] = []
+    for (let index = 0; index < 3000; index += 1) {
+      const task = taskRun(run.id, index)
+      store.createTaskRun(task)
+      enter(task, states.running(1001, 1))
+      store.appendState(task, task.state)
+      enter(task, states.completed(1002, index))
+      acks.push(store.appendState(task, task.state))
+    }
+    await Promise.all(acks)
+    const stored = await store.listTaskRuns(run.id)
+    assert.deepEqual(
+      stored.map(resultOf),
+      Array.from({ length: 3000 }, (_, index) => index),
+    )
+    assert.ok(stored.every(task => task.states.length === 3))
+  })
+}
+
+let ids = 0
+const newId = (what: string) => `${what}-${++ids}`
+
+function flowRun(fields: Partial<FlowRun> = {}, state: State = states.pending(1000)): FlowRun {
+  return {
+    kind: 'flow-run',
+    id: newId('flow-run'),
+    name: 'calm-owl',
+    flowName: 'etl',
+    executor: 'concurrent',
+    created: 1000,
+    tags: [],
+    totalRunTimeMs: 0,
+    runCount: 0,
+    ...fields,
+    state,
+  }
+}
+
+function taskRun(flowRunId: string, index = 0): TaskRun {
+  return {
+    kind: 'task-run',
+    id: newId('task-run'),
+    name: `load-3f9c21d0-${index}`,
+    flowRunId,
+    taskName: 'load',
+    taskKey: '3f9c21d0',
+    dynamicKey: index,
+    created: 1000,
+    tags: [],
+    inputs: [],
+    state: states.pending(1000),
+    totalRunTimeMs: 0,
+    runCount: 0,
+  }
+}
+
+async function change(store: Store, run: Run, state: State): Promise<void> {
+  enter(run, state)
+  await store.appendState(run, state)
+}
+
+function resultOf({ run: { state } }: StoredRun): unknown {
+  assert.equal(state.type, 'COMPLETED')
+  return state.type === 'COMPLETED' ? state.result : undefined
+}
+
+async function idsOf(listed: Promise<StoredRun[]>): Promise<string[]> {
+  return (await listed).map(({ run }) => run.id)
+}
+
+/** A record without what makes it more than data: no brand, no fields that are `undefined`, errors as their texts. */
+function plain(value: unknown): unknown {
+  if (value instanceof Error) return { name: value.name, message: value.message, ...value }
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null || Object.prototype.toString.call(value) !== '[object Object]')
+    return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, field]) => field !== undefined)
+      .map(([key, field]) => [key, plain(field)]),
+  )
+}

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, truncateSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, renameSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { MintakaError } from '../core/errors.js'
 import type { Run } from '../core/run.js'
@@ -21,7 +21,7 @@ export async function endRunsOfTheDead(
 ): Promise<void> {
   const names = new Set(namesIn(folder))
   for (const name of names) {
-    if (!name.endsWith('.ndjson') || names.has(crashedName(name))) continue
+    if (!name.endsWith('.ndjson') || names.has(endedName(name))) continue
     const path = join(folder, name)
     const header = mayBeOrphaned(path)
     if (!header || !isDead(header.process)) continue
@@ -36,7 +36,7 @@ export async function endRunsOfTheDead(
       text += stateLine(run, index + 1, states.crashed(at, lossOf(run, header, lastRecord)), codec, true)
     }
     text += closedLine(runs.length + 1, Date.now())
-    if (createFile(join(folder, crashedName(name)), text, temporary()) && runs.length > 0)
+    if (createFile(join(folder, endedName(name)), text, temporary(), replace) && runs.length > 0)
       warn(`${runs.length} runs of process ${header.process.pid} are CRASHED: it ended without finishing them.`, {
         pid: header.process.pid,
         owner: header.owner,
@@ -46,8 +46,14 @@ export async function endRunsOfTheDead(
 }
 
 /** The name of the file that ends the runs of a journal. */
-export function crashedName(journal: string): string {
-  return journal.replace(/ndjson$/, 'crashed')
+export function endedName(journal: string): string {
+  return journal.replace(/ndjson$/, 'ended')
+}
+
+/** Where files cannot be created whole and exclusively: two who write this write the same, so the last may win. */
+function replace(path: string, _text: string, temporary: string): boolean {
+  renameSync(temporary, path)
+  return true
 }
 
 /** The header of a journal that its owner has not closed. `undefined` also if the journal has no first line yet. */

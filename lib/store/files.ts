@@ -28,8 +28,18 @@ export function replaceFile(path: string, text: string, temporary: string, sync:
   if (sync) syncFolder(dirname(path))
 }
 
-/** Makes a file that must not exist yet, in one step for everyone who looks. `false`: somebody else was first. */
-export function createFile(path: string, text: string, temporary: string): boolean {
+type WithoutLinks = (path: string, text: string, temporary: string) => boolean
+
+/**
+ * Makes a file that must not exist yet, in one step for everyone who looks. `false`: somebody else was first. A file
+ * system without hard links gets it `withoutLinks`; the default is exclusive, but the text comes a moment after the file.
+ */
+export function createFile(
+  path: string,
+  text: string,
+  temporary: string,
+  withoutLinks: WithoutLinks = createInTwoSteps,
+): boolean {
   writeWhole(temporary, text, true)
   try {
     linkSync(temporary, path)
@@ -37,8 +47,7 @@ export function createFile(path: string, text: string, temporary: string): boole
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EEXIST') return false
     if (code === 'ENOENT') throw error
-    // A file system without hard links: exclusive, though not in one step, so readers of a claim ask again.
-    return createInTwoSteps(path, text)
+    return withoutLinks(path, text, temporary)
   } finally {
     rmSync(temporary, { force: true })
   }

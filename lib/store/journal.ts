@@ -57,8 +57,8 @@ export class Journal {
   #position = 0
   #failure: MintakaError | undefined
   #closed = false
-  /** Who waits for the disk: nobody but with durability 'power'. */
-  #unsynced: Group | undefined
+  /** Who waits for the disk, in order: nobody but with durability 'power'. */
+  #unsynced: Group[] = []
   #dirty = false
   #syncing: Promise<void> | undefined
 
@@ -87,9 +87,10 @@ export class Journal {
     if (this.#text !== '') return (this.#group ??= newGroup()).promise
     if (this.#failure) return handled(Promise.reject(this.#failure))
     if (this.#options.durability === 'process' || this.lines === 1) return undefined
-    const { promise } = (this.#unsynced ??= newGroup())
+    const group = newGroup()
+    this.#unsynced.push(group)
     this.#sync()
-    return promise
+    return group.promise
   }
 
   /** Writes what waits. A failure is told to those who wait for an acknowledgement, and here. */
@@ -110,7 +111,7 @@ export class Journal {
     }
     this.#failure = undefined
     if (this.#options.durability === 'process') group?.resolve()
-    else if (group) this.#join(group)
+    else if (group) this.#unsynced.push(group)
     this.#sync()
     return undefined
   }
@@ -169,28 +170,22 @@ export class Journal {
 
   /** Brings what has been written to the disk, one `fdatasync` at a time for all that was written before it. */
   #sync(): void {
-    if (this.#syncing || this.#fd === undefined || (!this.#dirty && !this.#unsynced)) return
-    const group = this.#unsynced
-    this.#unsynced = undefined
+    if (this.#syncing || this.#fd === undefined || (!this.#dirty && this.#unsynced.length === 0)) return
+    const groups = this.#unsynced
+    this.#unsynced = []
     this.#dirty = false
     const fd = this.#fd
     this.#syncing = new Promise(resolve => {
       this.#fs.fdatasync(fd, cause => {
         if (cause) {
           this.#options.warn(`The journal ${this.path} could not be brought to the disk: ${cause.message}`)
-          group?.reject(this.#error(cause))
-        } else group?.resolve()
+          for (const group of groups) group.reject(this.#error(cause))
+        } else for (const group of groups) group.resolve()
         this.#syncing = undefined
         this.#sync()
         resolve()
       })
     })
-  }
-
-  #join(group: Group): void {
-    const waiting = this.#unsynced
-    this.#unsynced = group
-    if (waiting) group.promise.then(waiting.resolve, waiting.reject)
   }
 
   #failed(cause: unknown): void {

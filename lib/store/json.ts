@@ -17,7 +17,7 @@ import {
   type StoreSurroundings,
 } from '../core/store.js'
 import { addToCatalogue, type CataloguedFlow, catalogued, readCatalogue } from './catalogue.js'
-import { crashedName, endRunsOfTheDead } from './crashed.js'
+import { endedName, endRunsOfTheDead } from './crashed.js'
 import { createFile, namesIn, readIfThere, replaceFile, sha256, sweepTemporaries, temporaryName } from './files.js'
 import { Journal, refused } from './journal.js'
 import { type FlowEntry, JournalReader } from './journal-reader.js'
@@ -131,7 +131,7 @@ export class JsonStore implements Store {
 
   async getFlowRun(id: string): Promise<StoredRun<FlowRun> | undefined> {
     const entry = await this.#find(id)
-    return entry && this.#readFlowRuns([entry])[0]
+    return entry && (await this.#readFlowRuns([entry]))[0]
   }
 
   async listTaskRuns(flowRunId: string): Promise<StoredRun<TaskRun>[]> {
@@ -260,7 +260,7 @@ export class JsonStore implements Store {
     return undefined
   }
 
-  #readFlowRuns(entries: readonly FlowEntry[]): StoredRun<FlowRun>[] {
+  async #readFlowRuns(entries: readonly FlowEntry[]): Promise<StoredRun<FlowRun>[]> {
     const byJournal = new Map<JournalReader, FlowEntry[]>()
     for (const entry of entries) {
       const others = byJournal.get(entry.journal)
@@ -269,7 +269,7 @@ export class JsonStore implements Store {
     }
     const stored = new Map<FlowEntry, StoredRun<FlowRun>>()
     for (const [journal, its] of byJournal)
-      for (const [index, run] of journal.readFlowRuns(its, this.#codec).entries()) stored.set(its[index]!, run)
+      for (const [index, run] of (await journal.readFlowRuns(its, this.#codec)).entries()) stored.set(its[index]!, run)
     return entries.map(entry => stored.get(entry)!)
   }
 
@@ -283,15 +283,18 @@ export class JsonStore implements Store {
 
   async #readJournals(): Promise<void> {
     const folder = this.#path('journals')
-    // Who is in the list has been recorded as crashed before the list was made, so its journal has got its last line.
+    // A journal that somebody has ended by the time of this list has got its last line, which is read after it.
     const names = new Set(namesIn(folder))
     for (const name of names) {
       if (!name.endsWith('.ndjson')) continue
       let reader = this.#readers.get(name)
       if (!reader) this.#readers.set(name, (reader = new JournalReader(join(folder, name))))
       if (reader.finished) continue
+      const damaged = reader.damaged
       await reader.refresh()
-      if (names.has(crashedName(name))) await reader.readCrashed(join(folder, crashedName(name)))
+      if (reader.damaged > damaged)
+        this.#opened.warn(`${reader.damaged} lines of ${reader.path} are damaged and left out.`)
+      if (names.has(endedName(name))) await reader.readEnd(join(folder, endedName(name)))
     }
   }
 

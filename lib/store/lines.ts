@@ -16,6 +16,9 @@ export const format = 1
 /** The largest value that a state line holds, in characters of JSON. */
 const maxValue = 1024 * 1024
 
+/** The longest message and the longest stack of an error that is too large as a whole. */
+const maxText = 64 * 1024
+
 /** Why a result was not kept that nobody wanted to keep. */
 export const notWanted = 'not wanted'
 
@@ -174,7 +177,8 @@ function errorField(error: unknown, codec: Codec): string {
     if (text.length <= maxValue) return `,"e":${text}`
   } catch {}
   const { name, message, stack } = asError(error)
-  const bare = Object.assign(new Error(message.slice(0, maxValue / 8)), { stack: stack?.slice(0, maxValue / 8), name })
+  const bare = new Error(message.slice(0, maxText))
+  Object.assign(bare, { name, stack: stack?.slice(0, maxText) })
   return `,"e":${encode(bare, codec)}`
 }
 

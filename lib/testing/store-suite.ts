@@ -419,7 +419,7 @@ async function idsOf(listed: Promise<StoredRun[]>): Promise<string[]> {
 
 /** A record without what makes it more than data: no brand, no fields that are `undefined`, errors as their texts. */
 function plain(value: unknown): unknown {
-  if (value instanceof Error) return { name: value.name, message: value.message, ...value }
+  if (value instanceof Error) return { ...value, name: value.name, message: value.message }
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== 'object' || value === null || Object.prototype.toString.call(value) !== '[object Object]')
     return value

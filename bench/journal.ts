@@ -1,0 +1,169 @@
+/**
+ * What a transition costs: the journal of `JsonStore`, `MemoryStore`, and lowdb writing its file once per transition.
+ * `npx tsx bench/journal.ts`. Rounds are interleaved in one process, so that what else the machine does hits all alike.
+ */
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { JSONFilePreset } from 'lowdb/node'
+import { enter, type FlowRun, type Run, type TaskRun } from '../lib/core/run.js'
+import { states } from '../lib/core/state.js'
+import type { Store } from '../lib/core/store.js'
+import { JsonStore } from '../lib/store/json.js'
+import { MemoryStore } from '../lib/store/memory.js'
+import { codec } from '../lib/values/json.js'
+
+const rounds = Number(process.env['ROUNDS'] ?? 7)
+const tasks = Number(process.env['TASKS'] ?? 30_000)
+const held = 1000
+const folder = mkdtempSync(join(tmpdir(), 'mintaka-bench-'))
+let made = 0
+
+const cases: Record<string, () => Promise<number>> = {
+  'lowdb, a write per transition, 1,000 records held': lowdbPerTransition,
+  'journal, flood': async () => flood(await opened('process')),
+  'journal, flood, power': async () => flood(await opened('power')),
+  'journal, 100 lanes awaiting': async () => lanes(await opened('process'), 100, 20_000),
+  'journal, 1 lane awaiting': async () => lanes(await opened('process'), 1, 5_000),
+  'journal, 100 lanes awaiting, power': async () => lanes(await opened('power'), 100, 5_000),
+  'journal, 1 lane awaiting, power': async () => lanes(await opened('power'), 1, 200),
+  'memory, flood': async () => flood(new MemoryStore()),
+}
+
+const rates = new Map(Object.keys(cases).map(name => [name, [] as number[]]))
+for (let round = -1; round < rounds; round += 1)
+  for (const [name, measure] of Object.entries(cases)) {
+    const rate = await measure()
+    if (round >= 0) rates.get(name)!.push(rate) // the first round warms up
+  }
+
+const base = rates.get('lowdb, a write per transition, 1,000 records held')!
+console.log(`Node ${process.version}, ${cpus().length} cores, ${rounds} rounds, ${tasks} task runs of 3 transitions\n`)
+console.log('| store | transitions/s (median) | µs | x lowdb (median of pairs, least to most) |')
+console.log('|---|---|---|---|')
+for (const [name, own] of rates) {
+  const ratios = own.map((rate, round) => rate / base[round]!).sort((a, b) => a - b)
+  const rate = median(own)
+  const spread = `${Math.round(ratios[0]!)} to ${Math.round(ratios.at(-1)!)}`
+  console.log(
+    `| ${name} | ${Math.round(rate)} | ${(1e6 / rate).toFixed(2)} | ${Math.round(median(ratios))} (${spread}) |`,
+  )
+}
+rmSync(folder, { recursive: true, force: true })
+
+/** All at once, as a flow of many calls does it; the last acknowledgement is waited for. */
+async function flood(store: Store): Promise<number> {
+  const run = await flowRunIn(store)
+  const runs = Array.from({ length: tasks }, (_, index) => taskRun(run.id, index))
+  const start = performance.now()
+  let last: unknown
+  for (const task of runs) {
+    store.createTaskRun(task)
+    begin(store, task)
+    last = end(store, task)
+  }
+  await last
+  const rate = (tasks * 3) / (performance.now() - start)
+  await store.close()
+  return rate * 1000
+}
+
+/** A number of callers, each of whom waits for the end of one task run before it makes the next. */
+async function lanes(store: Store, count: number, total: number): Promise<number> {
+  const run = await flowRunIn(store)
+  let next = 0
+  const start = performance.now()
+  await Promise.all(
+    Array.from({ length: count }, async () => {
+      while (next < total) {
+        const task = taskRun(run.id, next++)
+        store.createTaskRun(task)
+        begin(store, task)
+        await end(store, task)
+      }
+    }),
+  )
+  const rate = (total * 3) / (performance.now() - start)
+  await store.close()
+  return rate * 1000
+}
+
+/** lowdb as its readme has it: change the data, await the write of the whole file. */
+async function lowdbPerTransition(): Promise<number> {
+  const low = await JSONFilePreset<{ runs: unknown[] }>(join(folder, `low-${++made}.json`), { runs: [] })
+  low.data.runs = Array.from({ length: held }, (_, index) => {
+    const task = taskRun('flow-run', index)
+    enter(task, states.running(1_700_000_000_000, 1))
+    return { ...task, states: [states.pending(1_700_000_000_000), task.state] }
+  })
+  await low.write()
+  const records = low.data.runs as (TaskRun & { states: unknown[] })[]
+  const transitions = 60
+  const start = performance.now()
+  for (let index = 0; index < transitions; index += 1) {
+    const record = records[index]!
+    enter(record, states.completed(1_700_000_000_001, index))
+    record.states.push(record.state)
+    await low.write()
+  }
+  const rate = transitions / (performance.now() - start)
+  if (statSync(join(folder, `low-${made}.json`)).size < held * 100) throw new Error('lowdb has not written')
+  return rate * 1000
+}
+
+async function opened(durability: 'process' | 'power'): Promise<Store> {
+  return new JsonStore({ folder: join(folder, String(++made)), durability })
+}
+
+async function flowRunIn(store: Store): Promise<FlowRun> {
+  await store.open({ owner: `engine${made}`, codec, warn: message => console.error(message) })
+  const run: FlowRun = {
+    kind: 'flow-run',
+    id: 'x3k9fq02ab7z',
+    name: 'calm-owl',
+    flowName: 'flood',
+    executor: 'concurrent',
+    created: 1_700_000_000_000,
+    tags: [],
+    state: states.pending(1_700_000_000_000),
+    totalRunTimeMs: 0,
+    runCount: 0,
+  }
+  await store.createFlowRun(run)
+  return run
+}
+
+function taskRun(flowRunId: string, index: number): TaskRun {
+  return {
+    kind: 'task-run',
+    id: `x3k9fq02ab7z-${index}`,
+    name: `square-3f9c21d0-${index}`,
+    flowRunId,
+    taskName: 'square',
+    taskKey: '3f9c21d0',
+    dynamicKey: index,
+    created: 1_700_000_000_000,
+    tags: [],
+    inputs: [{ name: '0', preview: String(index) }],
+    state: states.pending(1_700_000_000_000 + index),
+    totalRunTimeMs: 0,
+    runCount: 0,
+  }
+}
+
+function begin(store: Store, run: Run): void {
+  const state = states.running(run.created + 1, 1)
+  enter(run, state)
+  store.appendState(run, state)
+}
+
+function end(store: Store, run: TaskRun): unknown {
+  const state = states.completed(run.created + 2, run.dynamicKey)
+  enter(run, state)
+  return store.appendState(run, state)
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}

@@ -70,8 +70,11 @@ export interface Call {
   readonly timeoutMs: number | undefined
   /** Fires when the run is cancelled or out of time. Made when it is first asked for. */
   readonly signal: AbortSignal
-  /** Runs the function in this process. Never throws and never rejects. For sessions that are `here`. */
-  run(): Outcome | Promise<Outcome>
+  /**
+   * Runs the function in this process, with `args` in the place of the call's own if given. Never throws and never
+   * rejects. For sessions that are `here`.
+   */
+  run(args?: readonly unknown[]): Outcome | Promise<Outcome>
   /** Says that a worker has begun, at that time (epoch milliseconds; default now). For sessions that are `elsewhere`. */
   started(at?: number): void
   /** Writes to the run's log, for code that runs elsewhere. */

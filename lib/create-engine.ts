@@ -1,0 +1,127 @@
+import { MintakaError } from './core/errors.js'
+import type { EngineEvent } from './core/event.js'
+import type { Args, FlowFuture } from './core/future.js'
+import type { LogEntry, Logger, LogLevel } from './core/logger.js'
+import { check, checkOptions } from './core/options.js'
+import type { Rule } from './core/rules.js'
+import type { FlowRun, TaskRun } from './core/run.js'
+import type { FlowRunFilter, Store, StoredRun } from './core/store.js'
+import type { Surroundings } from './core/surroundings.js'
+import { defaultMaxFlowDepth } from './default-engine.js'
+import { Engine as EngineOfRuns } from './engine/engine.js'
+import { atLevel, levelFromEnvironment, stderrLogger } from './engine/logger.js'
+import { realSurroundings } from './engine/surroundings.js'
+import { definitionOf, type Final, type Flow, type FlowCallOptions, registerEngine } from './flow.js'
+import { JsonStore } from './store/json.js'
+
+/** Options of {@link createEngine}. */
+export interface EngineOptions {
+  /** Default: a `JsonStore` in `MINTAKA_HOME`, else `~/.mintaka`. */
+  readonly store?: Store
+  /** Any object with `debug`, `info`, `warn` and `error`, pino's included. Default: stderr from `logLevel` on. */
+  readonly logger?: Logger
+  /** Default: `MINTAKA_LOG`, else `warn` on stderr, and everything for a logger of your own. */
+  readonly logLevel?: LogLevel
+  /** How deep flows may be nested. Default 100. */
+  readonly maxFlowDepth?: number
+  /** Time, chance and names; `simulatedClock` of `mintaka/testing` makes one for tests. */
+  readonly surroundings?: Surroundings
+}
+
+/** Where flows run: a store that remembers, rules that decide, events for those who watch. Close it, or `await using` it. */
+export interface Engine extends AsyncDisposable {
+  /** Owns its runs in the store. */
+  readonly id: string
+  /** Starts a run of `flow` here. */
+  run<A extends unknown[], R>(flow: Flow<A, R>, ...rest: RunArguments<A>): FlowFuture<Final<Awaited<R>>>
+  readonly flowRuns: {
+    /** Newest first. */
+    list(filter?: FlowRunFilter): Promise<StoredRun<FlowRun>[]>
+    get(id: string): Promise<StoredRun<FlowRun> | undefined>
+  }
+  readonly taskRuns: {
+    /** Those of one flow run, in call order. */
+    list(flowRunId: string): Promise<StoredRun<TaskRun>[]>
+    get(id: string): Promise<StoredRun<TaskRun> | undefined>
+  }
+  /** The log of a flow run and its task runs, in order. */
+  logs(flowRunId: string): Promise<LogEntry[]>
+  /** Everything that happens from now on. The iteration ends with the signal, or when the engine is closed. */
+  events(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterableIterator<EngineEvent>
+  /** Cancels a flow run, also one of another process that shares the store. NOT_FOUND if there is none. */
+  cancel(flowRunId: string, reason?: string): Promise<void>
+  /** Adds a rule of orchestration after ours. It is asked about every transition of every run. */
+  use(rule: Rule): void
+  /**
+   * Takes no more runs, waits for those there are, and closes the store. What still runs after `timeoutMs` is cancelled.
+   * Rejects with STORE_WRITE_FAILED if something could not be saved.
+   */
+  close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
+}
+
+/** Parameters, then options; parameters may be left out where the flow needs none. */
+type RunArguments<A extends unknown[]> = [] extends A
+  ? [parameters?: Args<A>[0], options?: FlowCallOptions]
+  : [parameters: Args<A>[0], options?: FlowCallOptions]
+
+/**
+ * Makes an engine of your own: for an application that embeds flows, and for tests.
+ *
+ * ```ts
+ * await using engine = createEngine({ store: new MemoryStore() })
+ * await engine.run(report, { year: 2026 })
+ * ```
+ */
+export function createEngine(options: EngineOptions = {}): Engine {
+  checkOptions('createEngine', options, engineChecks)
+  const engine = new EngineOfRuns({
+    store: options.store ?? new JsonStore(),
+    logger: loggerOf(options),
+    surroundings: options.surroundings ?? realSurroundings,
+    maxFlowDepth: options.maxFlowDepth ?? defaultMaxFlowDepth,
+  })
+  return faceOf(engine)
+}
+
+/** What a user sees of an engine. */
+export function faceOf(engine: EngineOfRuns): Engine {
+  const face: Engine = {
+    id: engine.id,
+    run(flow, ...rest) {
+      const [parameters, options] = rest as [unknown, FlowCallOptions | undefined]
+      const found = definitionOf(options ? flow.with(options) : flow)
+      if (!found) throw new MintakaError('INVALID_ARGUMENT', 'engine.run(flow, parameters) takes what flow(…) gave.')
+      const given = rest.length === 0 ? [] : [parameters]
+      return engine.start(found.definition, given).future as unknown as FlowFuture<never>
+    },
+    flowRuns: engine.flowRuns,
+    taskRuns: engine.taskRuns,
+    logs: id => engine.logs(id),
+    events: options => engine.events(options),
+    cancel: (id, reason) => engine.cancel(id, reason),
+    use: rule => engine.use(rule),
+    close: options => engine.close(options),
+    [Symbol.asyncDispose]: () => engine.close(),
+  }
+  registerEngine(face, engine)
+  return face
+}
+
+function loggerOf({ logger, logLevel }: EngineOptions) {
+  const asked = logLevel ?? levelFromEnvironment()
+  return logger ? atLevel(logger, asked ?? 'debug') : stderrLogger(asked ?? 'warn')
+}
+
+const engineChecks = {
+  store: (value: unknown) =>
+    typeof value === 'object' && value !== null && 'appendState' in value
+      ? undefined
+      : 'a store, such as new MemoryStore()',
+  logger: (value: unknown) =>
+    typeof value === 'object' && value !== null && 'info' in value && 'error' in value
+      ? undefined
+      : 'an object with debug, info, warn and error',
+  logLevel: check.oneOf('debug', 'info', 'warn', 'error'),
+  maxFlowDepth: check.positive,
+  surroundings: check.object,
+}

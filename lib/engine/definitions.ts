@@ -1,0 +1,51 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Annotations } from '../core/annotations.js'
+import type { Executor, TaskCode } from '../core/executor.js'
+import type { RunFuture } from '../core/future.js'
+import type { LogLevel } from '../core/logger.js'
+import type { RetryPolicy } from '../core/retry.js'
+
+/** What a cache key function may look at. */
+export interface CacheKeyContext {
+  readonly taskName: string
+  readonly taskKey: string
+  readonly flowName: string
+  readonly tags: readonly string[]
+}
+
+/** What a task is to the engine: its code, and options with their defaults in place. */
+export interface TaskDefinition extends RetryPolicy {
+  readonly name: string
+  readonly code: TaskCode
+  readonly description: string | undefined
+  readonly tags: readonly string[]
+  readonly annotations: Annotations | undefined
+  readonly timeoutMs: number | undefined
+  readonly cacheKey: 'inputs' | ((context: CacheKeyContext, args: readonly unknown[]) => string | undefined) | undefined
+  readonly cacheForMs: number | undefined
+  readonly persistResult: boolean | undefined
+  /** Options of one call, set by `.with()`. */
+  readonly runName: string | undefined
+  readonly waitFor: readonly RunFuture<unknown>[] | undefined
+  readonly signal: AbortSignal | undefined
+}
+
+/** What a flow is to the engine. */
+export interface FlowDefinition extends RetryPolicy {
+  readonly name: string
+  readonly fn: (parameters: never) => unknown
+  /** The file that defines it, if it is in one. */
+  readonly file: string | undefined
+  readonly description: string | undefined
+  readonly version: string | undefined
+  readonly tags: readonly string[]
+  readonly executor: Executor
+  readonly schema: StandardSchemaV1 | undefined
+  readonly timeoutMs: number | undefined
+  readonly logLevel: LogLevel | undefined
+  /** Options of one call, set by `.with()`. */
+  readonly runName: string | undefined
+  readonly waitFor: readonly RunFuture<unknown>[] | undefined
+  readonly signal: AbortSignal | undefined
+  readonly idempotencyKey: string | undefined
+}

@@ -1,0 +1,265 @@
+import { createHash } from 'node:crypto'
+import { MintakaError } from '../core/errors.js'
+import type { EngineEvent } from '../core/event.js'
+import type { LogEntry, LogLevel } from '../core/logger.js'
+import { accept, policy, propose, type Rule, type Transition, type Verdict } from '../core/rules.js'
+import type { FlowRun, Run, TaskRun } from '../core/run.js'
+import { isTerminal, type State, states } from '../core/state.js'
+import type { Ack, Command, FlowRunFilter, Store, StoredRun } from '../core/store.js'
+import type { Surroundings } from '../core/surroundings.js'
+import { codec } from '../values/json.js'
+import type { FlowDefinition } from './definitions.js'
+import { Events } from './events.js'
+import type { LeveledLogger } from './logger.js'
+import { FlowLife } from './run-flow.js'
+import { currentScope, type Scope } from './scope.js'
+
+/** What an engine is made of. */
+export interface EngineParts {
+  readonly store: Store
+  readonly logger: LeveledLogger
+  readonly surroundings: Surroundings
+  readonly maxFlowDepth: number
+}
+
+/**
+ * Where flows run: a store that remembers, rules that decide, listeners that are told. It owns every run that it
+ * starts, and is done with when it is closed.
+ */
+export class Engine implements AsyncDisposable {
+  /** Owns its runs in the store. */
+  readonly id: string
+  readonly store: Store
+  readonly logger: LeveledLogger
+  readonly surroundings: Surroundings
+  readonly maxFlowDepth: number
+  /** Resolves when the store is open; rejects with what it said. */
+  readonly ready: Promise<void>
+  readonly now: () => number
+  readonly #events = new Events()
+  readonly #live = new Map<string, FlowLife>()
+  #rules: readonly Rule[] = policy
+  #hooks: readonly Rule[] = []
+  #closed: Promise<void> | undefined
+  #stopInbox: (() => void) | undefined
+
+  constructor({ store, logger, surroundings, maxFlowDepth }: EngineParts) {
+    this.store = store
+    this.logger = logger
+    this.surroundings = surroundings
+    this.maxFlowDepth = maxFlowDepth
+    this.now = surroundings.now
+    this.id = surroundings.newId()
+    this.ready = store.open({ owner: this.id, codec, warn: (message, fields) => logger.warn(message, fields) })
+    this.ready.catch(() => {}) // whoever needs the store awaits it, and sees the error then
+  }
+
+  /** Starts a run, as a subflow if the running code is a flow's. */
+  start(flow: FlowDefinition, parameters: readonly unknown[], scope: Scope = currentScope()): FlowLife {
+    if (this.#closed)
+      throw new MintakaError('ENGINE_CLOSED', `Flow '${flow.name}' was called on an engine that is closed.`)
+    if (flow.idempotencyKey === undefined) return this.#start(this.surroundings.newId(), flow, parameters, scope)
+    const id = idFromKey(flow.name, flow.idempotencyKey)
+    return this.#live.get(id) ?? this.#start(id, flow, parameters, scope)
+  }
+
+  #start(id: string, flow: FlowDefinition, parameters: readonly unknown[], scope: Scope): FlowLife {
+    const life = FlowLife.start(flow, parameters, { engine: this, id, scope, parent: scope.flow })
+    this.#live.set(id, life)
+    this.#watchInbox()
+    life.whenOver(() => {
+      this.#live.delete(id)
+      if (this.#live.size === 0) this.#stopInbox?.()
+    })
+    return life
+  }
+
+  // --- what runs tell
+
+  propose(transition: Transition): Verdict {
+    try {
+      return propose(this.#rules, transition)
+    } catch (error) {
+      return isTerminal(transition.from) ? accept : { type: 'REJECT', state: states.crashed(transition.now, error) }
+    }
+  }
+
+  created(run: FlowRun | TaskRun): Ack {
+    const ack = run.kind === 'flow-run' ? this.store.createFlowRun(run) : this.store.createTaskRun(run)
+    if (this.#events.heard) {
+      const at = this.now()
+      this.#events.emit(
+        run.kind === 'flow-run' ? { type: 'flow-run-created', run, at } : { type: 'task-run-created', run, at },
+      )
+    }
+    return ack
+  }
+
+  changed(run: Run, from: State, to: State): void {
+    if (this.#hooks.length > 0) this.#tellHooks({ run, from, to, now: this.now() })
+    if (this.#events.heard) this.#events.emit({ type: 'state-changed', run, from, to, at: this.now() })
+  }
+
+  #tellHooks(transition: Transition): void {
+    for (const { name, after } of this.#hooks) {
+      try {
+        after?.(transition)
+      } catch (error) {
+        this.logger.error(`The rule '${name}' threw after '${transition.run.name}' became ${transition.to.name}`, {
+          error,
+        })
+      }
+    }
+  }
+
+  progressed(run: TaskRun, fraction: number, note?: string): void {
+    if (this.#events.heard) this.#events.emit({ type: 'progress', run, fraction, note, at: this.now() })
+  }
+
+  /** A line of a run's log: kept in the store, told to the logger and to those who listen. */
+  logRun(
+    logger: LeveledLogger,
+    level: LogLevel,
+    message: string,
+    where: Pick<LogEntry, 'flowRunId' | 'taskRunId' | 'fields'> & { readonly at?: number | undefined },
+  ): void {
+    const { flowRunId, taskRunId, fields, at } = where
+    const entry: LogEntry = { flowRunId, taskRunId, level, message, fields, timestamp: at ?? this.now() }
+    this.store.appendLog(entry)
+    logger[level](message, { ...fields, run: taskRunId ?? flowRunId })
+    if (this.#events.heard) this.#events.emit({ type: 'log', entry, at: this.now() })
+  }
+
+  // --- what users ask
+
+  get flowRuns() {
+    return {
+      list: async (filter?: FlowRunFilter): Promise<StoredRun<FlowRun>[]> => {
+        await this.ready
+        return this.store.listFlowRuns(filter)
+      },
+      get: async (id: string): Promise<StoredRun<FlowRun> | undefined> => {
+        await this.ready
+        return this.store.getFlowRun(id)
+      },
+    }
+  }
+
+  get taskRuns() {
+    return {
+      list: async (flowRunId: string): Promise<StoredRun<TaskRun>[]> => {
+        await this.ready
+        return this.store.listTaskRuns(flowRunId)
+      },
+      get: async (id: string): Promise<StoredRun<TaskRun> | undefined> => {
+        await this.ready
+        return this.store.getTaskRun(id)
+      },
+    }
+  }
+
+  async logs(flowRunId: string): Promise<LogEntry[]> {
+    await this.ready
+    return this.store.listLogs(flowRunId)
+  }
+
+  events(options: { readonly signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<EngineEvent> {
+    return this.#events.iterate(options.signal)
+  }
+
+  listen(listener: (event: EngineEvent) => void): () => void {
+    return this.#events.listen(listener)
+  }
+
+  use(rule: Rule): void {
+    if (typeof rule.name !== 'string' || (rule.decide === undefined && rule.after === undefined)) {
+      throw new MintakaError(
+        'INVALID_ARGUMENT',
+        'A rule is { name, decide?, after? } with at least one of the two functions.',
+      )
+    }
+    if (rule.decide) this.#rules = [...this.#rules, rule]
+    if (rule.after) this.#hooks = [...this.#hooks, rule]
+  }
+
+  /** Cancels a flow run, of this engine or of another that shares the store. */
+  async cancel(id: string, reason?: string): Promise<void> {
+    const life = this.#live.get(id)
+    if (life) return life.cancel(reason)
+    await this.ready
+    const stored = await this.store.getFlowRun(id)
+    if (!stored) throw new MintakaError('NOT_FOUND', `There is no flow run '${id}' in the store.`)
+    if (!isTerminal(stored.run.state)) await this.store.post(stored.owner, { type: 'cancel', runId: id, reason })
+  }
+
+  /**
+   * Waits until every run has ended, then closes the store. After `timeoutMs` what still runs is cancelled.
+   */
+  close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
+    this.#closed ??= this.#close(options.timeoutMs)
+    return this.#closed
+  }
+
+  async #close(timeoutMs: number | undefined): Promise<void> {
+    const lives = [...this.#live.values()].filter(life => life.record.parentFlowRunId === undefined)
+    const stop =
+      timeoutMs === undefined
+        ? undefined
+        : this.surroundings.timer(timeoutMs, () => {
+            for (const life of lives) life.cancel('the engine is closing')
+          })
+    await Promise.all(lives.map(life => new Promise<void>(resolve => life.whenOver(resolve))))
+    stop?.()
+    this.#stopInbox?.()
+    this.#events.end()
+    if (
+      await this.ready.then(
+        () => true,
+        () => false,
+      )
+    )
+      await this.store.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  // --- commands from other processes
+
+  #watchInbox(): void {
+    if (this.#stopInbox) return
+    const timer = setInterval(() => void this.#readInbox(), inboxEveryMs)
+    timer.unref()
+    this.#stopInbox = () => {
+      clearInterval(timer)
+      this.#stopInbox = undefined
+    }
+  }
+
+  async #readInbox(): Promise<void> {
+    try {
+      await this.ready
+      for (const command of await this.store.takePosted(this.id)) this.#obey(command)
+    } catch (error) {
+      this.logger.warn('The inbox could not be read', { error })
+    }
+  }
+
+  #obey(command: Command): void {
+    this.#live.get(command.runId)?.cancel(command.reason)
+  }
+}
+
+const inboxEveryMs = 500
+
+/** The id of the one run of a flow under an idempotency key: known before anything is asked. */
+function idFromKey(flowName: string, key: string): string {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([flowName, key]))
+    .digest('hex')
+  return BigInt(`0x${digest.slice(0, 24)}`)
+    .toString(36)
+    .padStart(16, '0')
+    .slice(0, 16)
+}

@@ -1,0 +1,55 @@
+import { aggregateMessage, type Counted, notCompleted, rootFailure, rootOf } from '../core/aggregate.js'
+import { isFuture, type RunFuture } from '../core/future.js'
+import { isState, isTerminal, type State, states, type TerminalState } from '../core/state.js'
+import { copyWith, find } from '../core/traverse.js'
+
+/** How the body of a flow ended. */
+export type BodyEnd =
+  | { readonly type: 'returned'; readonly value: unknown }
+  | { readonly type: 'threw'; readonly error: unknown }
+
+/**
+ * The final state of a flow run, by Orion's rule: what it threw, a State that it returned, the aggregate over the
+ * futures and states in what it returned, the aggregate over all its runs if it returned nothing, else COMPLETED with
+ * what it returned. Every future in question has settled.
+ */
+export function finalState(now: number, end: BodyEnd, children: readonly Counted[]): TerminalState {
+  // An async body that returns a future is unwrapped by JavaScript: it must fail with the error a sync one fails with.
+  if (end.type === 'threw') return states.failed(now, rootOf(end.error))
+  const { value } = end
+  if (isState(value) && isTerminal(value)) return value
+  if (value === undefined) return aggregate(now, children, undefined)
+  const parts = futuresAndStates(value)
+  if (parts.length === 0) return states.completed(now, value)
+  return aggregate(now, parts.map(counted), value)
+}
+
+/** The futures in what a flow returned: they settle before the run can end. */
+export function futuresIn(value: unknown): RunFuture<unknown>[] {
+  return find(value, isFuture)
+}
+
+function aggregate(now: number, runs: readonly Counted[], value: unknown): TerminalState {
+  if (notCompleted(runs).length === 0) return states.completed(now, copyWith(value, isPart, resultOf))
+  const message = aggregateMessage(runs)
+  return states.failed(now, rootFailure(runs, message), message)
+}
+
+type Part = RunFuture<unknown> | State
+
+function futuresAndStates(value: unknown): Part[] {
+  return find<Part>(value, isPart)
+}
+
+function isPart(value: object): value is Part {
+  return isFuture(value) || isState(value)
+}
+
+function counted(part: Part): Counted {
+  return isFuture(part) ? part : { id: '', name: part.name, state: part }
+}
+
+function resultOf(part: Part): unknown {
+  const state = isFuture(part) ? part.state : part
+  return state.type === 'COMPLETED' ? state.result : undefined
+}

@@ -1,0 +1,82 @@
+import { isMintakaError, MintakaError } from '../core/errors.js'
+import type { Run } from '../core/run.js'
+import { isSettled, type SettledState, type State, states } from '../core/state.js'
+
+/**
+ * A run while it lives: its record, and who waits for it to settle. A run settles once. What a state means for the
+ * run's record is `enter` of core; this class only tells those who wait.
+ */
+export abstract class Life<T = unknown> {
+  abstract readonly record: Run
+  /** Whether somebody looks at how the run ends: `then`, `wait`, `result`, `cancel`, or a run that waits for it. */
+  watched = false
+  #settled: SettledState<T> | undefined
+  #waiting: ((state: SettledState<T>) => void)[] | undefined
+
+  get id(): string {
+    return this.record.id
+  }
+  get name(): string {
+    return this.record.name
+  }
+  get state(): State<T> {
+    return this.#settled ?? (this.record.state as State<T>)
+  }
+
+  /** The settled state, once there is one. */
+  get settled(): SettledState<T> | undefined {
+    return this.#settled
+  }
+
+  /** Calls back when the run has settled: now, if it has. */
+  whenSettled(callback: (state: SettledState<T>) => void): void {
+    this.watched = true
+    if (this.#settled) callback(this.#settled)
+    else if (this.#waiting) this.#waiting.push(callback)
+    else this.#waiting = [callback]
+  }
+
+  /** Takes a callback back. */
+  forget(callback: (state: SettledState<T>) => void): void {
+    this.#waiting = this.#waiting?.filter(waiting => waiting !== callback)
+  }
+
+  abstract cancel(reason?: string): void
+
+  protected settle(state: SettledState<T>): void {
+    if (this.#settled) return
+    this.#settled = state
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    if (waiting) for (const callback of waiting) callback(state)
+  }
+
+  /** A rule said ABORT: nothing is written, the record stays where it was, and the future throws ABORTED. */
+  protected settleAborted(at: number, reason: string): void {
+    const { id, name } = this.record
+    const error = new MintakaError('ABORTED', `A rule stopped '${name}': ${reason}.`, { run: id })
+    this.settle(states.notReady(at, id, error, error.message))
+  }
+}
+
+/** The value of a settled run, or throws what it threw. */
+export function resultOf<T>(state: SettledState<T>): T {
+  if (state.type === 'COMPLETED') return state.result
+  throw state.error
+}
+
+/** What the run that waits for a run in this state throws: the root failure is its cause. */
+export function upstreamError(
+  name: string,
+  upstream: { readonly id: string; readonly name: string },
+  state: State,
+): MintakaError {
+  const error = 'error' in state ? state.error : undefined
+  const cause = isMintakaError(error, 'UPSTREAM_NOT_COMPLETED') ? error.cause : error
+  const where = isSettled(state) ? state.name : `in ${state.name}`
+  return new MintakaError(
+    'UPSTREAM_NOT_COMPLETED',
+    `'${name}' did not run: '${upstream.name}', which it waits for, is ${where}. Pass allowFailure(future) to run all the same.`,
+    { cause, upstream: upstream.id },
+  )
+}

@@ -1,0 +1,51 @@
+import { type Logger, type LogLevel, logLevels } from '../core/logger.js'
+
+/** A logger that drops what is below a level. Asking `enabled` first keeps a line that nobody reads from being built. */
+export interface LeveledLogger extends Logger {
+  enabled(level: LogLevel): boolean
+}
+
+/** Lines on stderr: `HH:MM:SS.mmm | LEVEL | message | fields`. */
+export function stderrLogger(level: LogLevel | 'silent'): LeveledLogger {
+  const line = (level: LogLevel) => (message: string, fields?: Readonly<Record<string, unknown>>) => {
+    process.stderr.write(`${formatLine(level, message, fields)}\n`)
+  }
+  return atLevel({ debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }, level)
+}
+
+/** `logger`, without what is below `level`. */
+export function atLevel(logger: Logger, level: LogLevel | 'silent'): LeveledLogger {
+  const rank = level === 'silent' ? logLevels.length : logLevels.indexOf(level)
+  const enabled = (asked: LogLevel) => logLevels.indexOf(asked) >= rank
+  const pass = (level: LogLevel): Logger['info'] =>
+    enabled(level) ? (message, fields) => logger[level](message, fields) : () => {}
+  return { enabled, debug: pass('debug'), info: pass('info'), warn: pass('warn'), error: pass('error') }
+}
+
+/** The level in `MINTAKA_LOG`, if there is a legal one. */
+export function levelFromEnvironment(): LogLevel | 'silent' | undefined {
+  const word = process.env['MINTAKA_LOG']?.toLowerCase()
+  return word === 'silent' ? word : logLevels.find(level => level === word)
+}
+
+/** One line of a log, for people. */
+export function formatLine(
+  level: LogLevel,
+  message: string,
+  fields?: Readonly<Record<string, unknown>>,
+  at = Date.now(),
+): string {
+  const time = new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(11, 23)
+  const rest = Object.entries(fields ?? {}).map(([key, value]) => ` ${key}=${show(value)}`)
+  return `${time} | ${level.toUpperCase().padEnd(5)} | ${message}${rest.join('')}`
+}
+
+function show(value: unknown): string {
+  if (value instanceof Error) return `\n${value.stack ?? value.message}`
+  if (typeof value === 'string') return /\s/.test(value) ? JSON.stringify(value) : value
+  try {
+    return JSON.stringify(value) ?? String(value)
+  } catch {
+    return String(value)
+  }
+}

@@ -1,0 +1,564 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { FlowContext } from '../core/context.js'
+import { asError, MintakaError } from '../core/errors.js'
+import type { ExecutorSession } from '../core/executor.js'
+import { isFuture } from '../core/future.js'
+import type { LogLevel } from '../core/logger.js'
+import { enter, type FlowRun, type TaskRun } from '../core/run.js'
+import { type Completed, isSettled, isTerminal, type SettledState, type State, states } from '../core/state.js'
+import { preview } from '../values/preview.js'
+import type { FlowDefinition } from './definitions.js'
+import type { Engine } from './engine.js'
+import { type BodyEnd, finalState, futuresIn } from './final-state.js'
+import { Future } from './future.js'
+import { type Inputs, takeInputs, whenAllSettled, withValues } from './inputs.js'
+import { Life, upstreamError } from './life.js'
+import { atLevel, type LeveledLogger } from './logger.js'
+import { type Scope, scopes, unite } from './scope.js'
+import { taskKeyOf, versionOf } from './source.js'
+
+/** How a flow run was started: what is not the flow's own business. */
+export interface FlowStart {
+  readonly engine: Engine
+  readonly id: string
+  readonly scope: Scope
+  /** The flow run around it. */
+  readonly parent: FlowLife | undefined
+}
+
+/**
+ * The life of a flow run: it takes its turn in its parent, waits for what its parameters hold, opens its executor's
+ * session, runs the body, waits for every run that the body started, closes the session, and only then ends.
+ */
+export class FlowLife extends Life {
+  readonly record: FlowRun
+  readonly engine: Engine
+  readonly logger: LeveledLogger
+  readonly future: Future<unknown>
+  readonly #flow: FlowDefinition
+  readonly #parent: FlowLife | undefined
+  readonly #mirror: Mirror | undefined
+  readonly #inputs: Inputs
+  #scope: Scope
+  readonly #depth: number
+  #controller = new AbortController()
+  /** The runs of the present attempt, in call order. */
+  #children: Life[] = []
+  #open = 0
+  #whenEmpty: (() => void) | undefined
+  #session: ExecutorSession | undefined
+  #accepts = false
+  #interrupted: MintakaError | undefined
+  #interrupt: (() => void) | undefined
+  #calls = 0
+  readonly #counts = new Map<string, number>()
+  #done: Map<string, Completed[]> | undefined
+  #wake: (() => void) | undefined
+  #context: FlowContext | undefined
+  #created = false
+
+  /** Starts a run of `flow`. Calls that may not be made throw at once; everything else happens to the run. */
+  static start(flow: FlowDefinition, parameters: readonly unknown[], start: FlowStart): FlowLife {
+    const life = new FlowLife(flow, parameters, start)
+    void life.#live()
+    return life
+  }
+
+  private constructor(flow: FlowDefinition, parameters: readonly unknown[], start: FlowStart) {
+    super()
+    const { engine, parent, scope } = start
+    this.engine = engine
+    this.logger = flow.logLevel ? atLevel(engine.logger, flow.logLevel) : engine.logger
+    this.#flow = flow
+    this.#parent = parent
+    this.#depth = parent ? parent.#depth + 1 : 1
+    this.#inputs = takeInputs(parameters, flow.waitFor, () => 'parameters')
+    this.#scope = { ...scope, flow: this, attempt: 0, task: undefined, taskName: undefined }
+    this.#refuseDepth()
+    const now = engine.now()
+    const tags = unite(flow.tags, scope.tags)
+    this.#mirror = parent && new Mirror(parent, flow, start.id, this.#inputs, tags, now)
+    this.record = {
+      kind: 'flow-run',
+      id: start.id,
+      name: flow.runName ?? engine.surroundings.newName(),
+      flowName: flow.name,
+      version: flow.version ?? versionOf(flow.file),
+      file: flow.file,
+      description: flow.description,
+      executor: flow.executor.name,
+      parentTaskRunId: this.#mirror?.record.id,
+      parentFlowRunId: parent?.record.id,
+      parameters: parameters.length === 0 ? undefined : preview(parameters[0], 400),
+      idempotencyKey: flow.idempotencyKey,
+      created: now,
+      tags,
+      state: states.pending(now),
+      startTime: undefined,
+      endTime: undefined,
+      totalRunTimeMs: 0,
+      runCount: 0,
+    }
+    this.future = new Future(this)
+    this.#mirror?.follow(this)
+    if (flow.signal) this.#obey(flow.signal)
+  }
+
+  get executorName(): string {
+    return this.#flow.executor.name
+  }
+
+  get session(): ExecutorSession {
+    return this.#session as ExecutorSession
+  }
+
+  async #live(): Promise<void> {
+    // Asked for before anything is awaited: turns are taken in call order.
+    const turn = this.#parent?.session.turn?.()
+    let release: (() => void) | undefined
+    try {
+      await this.engine.ready
+      await this.#create()
+      release = await turn
+      if (!this.settled) await this.#inputsArrive()
+      while (!this.settled) await this.#attempt()
+    } catch (error) {
+      this.#lose(error)
+    } finally {
+      if (release) release()
+      else void turn?.then(end => end())
+    }
+  }
+
+  async #create(): Promise<void> {
+    if (this.record.idempotencyKey !== undefined && !(await this.#isFirst())) return this.#followOther()
+    this.#created = true
+    const ack = this.engine.created(this.record)
+    if (ack) await ack
+    if (this.#interrupted && !this.settled) await this.#propose(this.#interruptedState())
+  }
+
+  async #inputsArrive(): Promise<void> {
+    const { upstream, allowed } = this.#inputs
+    if (upstream.length + allowed.length === 0) return
+    await new Promise<void>(resolve => {
+      this.#wake = resolve
+      whenAllSettled([...upstream, ...allowed], resolve)
+    })
+    if (this.settled) return
+    const failed = upstream.find(({ state }) => state.type !== 'COMPLETED')
+    if (!failed) return
+    const error = upstreamError(this.record.name, failed, failed.state)
+    await this.#propose(states.notReady(this.engine.now(), failed.id, error, error.message))
+  }
+
+  /** One attempt, its executor's session around it. Every way out is recorded. */
+  async #attempt(): Promise<void> {
+    const { executor } = this.#flow
+    await this.#scheduledTime()
+    if (this.settled) return
+    this.logger.info(`Flow run '${this.record.name}' of flow '${this.record.flowName}' begins`)
+    let end: State
+    try {
+      this.logger.info(`Executor '${executor.name}' starts`)
+      const { id: flowRunId, name: flowRunName } = this.record
+      this.#session = await executor.start({ flowRunId, flowRunName, log: this.logger })
+    } catch (cause) {
+      const what = `The executor '${executor.name}' of flow '${this.#flow.name}' could not start`
+      const error = new MintakaError('EXECUTOR_FAILED', `${what}: ${asError(cause).message}`, { cause })
+      return this.#propose(states.crashed(this.engine.now(), error))
+    }
+    try {
+      end = await this.#attemptBody()
+    } finally {
+      this.#accepts = false
+      this.logger.info(`Executor '${executor.name}' shuts down`)
+      await this.#closeSession()
+    }
+    if (!this.settled && end !== this.record.state) await this.#propose(end)
+  }
+
+  async #attemptBody(): Promise<State> {
+    if (!(await this.#begin())) return this.record.state
+    this.#accepts = true
+    this.#scope = { ...this.#scope, attempt: this.record.runCount }
+    this.#children = []
+    this.#counts.clear()
+    const stopTimer = this.#armDeadline()
+    const body = await this.#body()
+    await this.#childrenEnd()
+    stopTimer()
+    this.#accepts = false
+    if (this.#interrupted) return this.#interruptedState()
+    return finalState(this.engine.now(), body, this.#children)
+  }
+
+  /** Asks the rules about RUNNING, and enters it if they let it. */
+  async #begin(): Promise<boolean> {
+    for (;;) {
+      const { engine, record } = this
+      const now = engine.now()
+      const to = states.running(now, record.runCount + 1)
+      const verdict = engine.propose({ run: record, from: record.state, to, now })
+      if (verdict.type === 'ACCEPT') await this.#enter(to)
+      else if (verdict.type === 'REJECT') await this.#enter(verdict.state)
+      else if (verdict.type === 'ABORT') this.settleAborted(now, verdict.reason)
+      else {
+        await this.#pause(verdict.until)
+        if (!this.settled) continue
+      }
+      return record.state.type === 'RUNNING' && !this.settled
+    }
+  }
+
+  async #body(): Promise<BodyEnd> {
+    const interrupted = new Promise<BodyEnd>(resolve => {
+      this.#interrupt = () => resolve({ type: 'threw', error: this.#interrupted })
+      if (this.#interrupted) this.#interrupt()
+    })
+    return Promise.race([this.#runBody(), interrupted])
+  }
+
+  async #runBody(): Promise<BodyEnd> {
+    try {
+      const parameters = await this.#parameters()
+      const value = scopes.run(this.#scope, () => this.#flow.fn(...(parameters as [never])))
+      const returned = isObject(value) && isFuture(value) ? value : await value // a sync body's future is not unwrapped
+      await new Promise<void>(resolve => whenAllSettled(futuresIn(returned), resolve))
+      return { type: 'returned', value: returned }
+    } catch (error) {
+      return { type: 'threw', error }
+    }
+  }
+
+  /** The parameters with values in the place of futures, validated and coerced by the flow's schema. */
+  async #parameters(): Promise<readonly unknown[]> {
+    const values = withValues(this.#inputs.args)
+    const { schema, name } = this.#flow
+    if (!schema) return values
+    const result = await schema['~standard'].validate(values[0])
+    if (!result.issues) return [result.value]
+    const issues = result.issues.map(describeIssue).join('; ')
+    const sentence = `The parameters of flow '${name}' do not fit its schema: ${issues}.`
+    throw new MintakaError('INVALID_PARAMETERS', sentence, { flow: name, issues: result.issues })
+  }
+
+  /**
+   * Waits until every run that was started has settled. A run that settles may lead to another call, in a `then` of its
+   * future: the end is reached only when the microtasks of the last one have run.
+   */
+  async #childrenEnd(): Promise<void> {
+    if (this.#children.length === 0) return
+    for (;;) {
+      if (this.#open > 0) {
+        await new Promise<void>(resolve => {
+          this.#whenEmpty = resolve
+        })
+      }
+      await new Promise(resolve => setImmediate(resolve))
+      if (this.#open === 0) return
+    }
+  }
+
+  async #closeSession(): Promise<void> {
+    const session = this.#session
+    this.#session = undefined
+    try {
+      await session?.[Symbol.asyncDispose]()
+    } catch (error) {
+      this.logger.error(`Executor '${this.executorName}' could not shut down cleanly`, { error })
+    }
+  }
+
+  // --- what tasks and subflows ask of the flow run around them
+
+  /** Lets a run be started in this one, or says why not. */
+  admit(what: string, attempt: number): void {
+    if (this.#interrupted) throw this.#interrupted
+    if (this.#accepts && this.#session && attempt === this.record.runCount) return
+    const { name } = this.record
+    const fix = 'Await what leads to the call before the flow returns.'
+    throw new MintakaError('FLOW_RUN_ENDED', `${what} was called in flow run '${name}', which has ended. ${fix}`, {
+      flow: this.record.flowName,
+    })
+  }
+
+  /** The next id of a task run, and how often its key was called before in this flow run. */
+  number(taskKey: string): { id: string; dynamicKey: number } {
+    const dynamicKey = this.#counts.get(taskKey) ?? 0
+    this.#counts.set(taskKey, dynamicKey + 1)
+    const id = `${this.record.id}-${this.#calls}`
+    this.#calls += 1
+    return { id, dynamicKey }
+  }
+
+  /** Takes a run as one of its own: the flow run does not end before it. */
+  adopt(child: Life): void {
+    this.#children.push(child)
+    this.#open += 1
+    child.whenSettled(() => {
+      this.#open -= 1
+      if (this.#open === 0) this.#whenEmpty?.()
+    })
+  }
+
+  /** Whether an earlier attempt of this flow run may have done what a task is about to do. */
+  get reuses(): boolean {
+    return this.#done !== undefined && this.record.runCount > 1
+  }
+
+  /** Whether what tasks have done is kept for a later attempt. */
+  get keepsDone(): boolean {
+    return this.#flow.retries > 0
+  }
+
+  keepDone(key: string | undefined, state: Completed): void {
+    if (key === undefined) return
+    this.#done ??= new Map()
+    const known = this.#done.get(key)
+    if (known) known.push(state)
+    else this.#done.set(key, [state])
+  }
+
+  /** Each result is taken once: equal calls of an earlier attempt answer equal calls of this one. */
+  takeDone(key: string | undefined): Completed | undefined {
+    if (key === undefined || !this.reuses) return undefined
+    return this.#done?.get(key)?.shift()
+  }
+
+  context(): FlowContext {
+    const { id, name } = this.record
+    const write = (level: LogLevel) => (message: string, fields?: Readonly<Record<string, unknown>>) =>
+      this.engine.logRun(this.logger, level, message, { flowRunId: id, fields })
+    this.#context ??= {
+      flowRunId: id,
+      flowRunName: name,
+      signal: this.#controller.signal,
+      log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+    }
+    return this.#context
+  }
+
+  // --- being stopped
+
+  /**
+   * Asks the run to stop: its signal fires, its runs are cancelled, its next call throws. It is CANCELLED when they have
+   * ended; nothing can interrupt an `await` of the body itself.
+   */
+  cancel(reason?: string): void {
+    const why = reason === undefined ? '' : `: ${reason}`
+    this.#stop(new MintakaError('CANCELLED', `Flow run '${this.record.name}' was cancelled${why}.`, { reason }))
+  }
+
+  #stop(why: MintakaError): void {
+    if (this.settled || this.#interrupted) return
+    this.#interrupted = why
+    const running = this.record.state.type === 'RUNNING'
+    if (running && why.code === 'CANCELLED') {
+      void this.#enter(states.cancelling(this.engine.now(), this.record.runCount, why.message))
+    }
+    this.#controller.abort(why)
+    for (const child of this.#children) child.cancel(why.message)
+    this.#interrupt?.()
+    if (!running && this.#created) void this.#propose(this.#interruptedState()).catch(error => this.#lose(error))
+    this.#wake?.()
+  }
+
+  #interruptedState(): State {
+    const why = this.#interrupted as MintakaError
+    const now = this.engine.now()
+    return why.code === 'TIMED_OUT' ? states.timedOut(now, why) : states.cancelled(now, why)
+  }
+
+  #armDeadline(): () => void {
+    const { timeoutMs } = this.#flow
+    if (timeoutMs === undefined) return () => {}
+    return this.engine.surroundings.timer(timeoutMs, () => {
+      const sentence = `Flow run '${this.record.name}' took longer than its ${timeoutMs} ms.`
+      this.#stop(new MintakaError('TIMED_OUT', sentence, { timeoutMs }))
+    })
+  }
+
+  #obey(signal: AbortSignal): void {
+    const cancel = () => this.cancel(signal.reason === undefined ? undefined : asError(signal.reason).message)
+    if (signal.aborted) return cancel()
+    signal.addEventListener('abort', cancel, { once: true })
+    this.whenOver(() => signal.removeEventListener('abort', cancel))
+  }
+
+  #refuseDepth(): void {
+    const { maxFlowDepth } = this.engine
+    if (this.#depth <= maxFlowDepth) return
+    const chain = [this.#flow.name]
+    for (let at = this.#parent; at; at = at.#parent) chain.unshift(at.record.flowName)
+    const shown = chain.length > 12 ? [...chain.slice(0, 6), '…', ...chain.slice(-6)] : chain
+    const sentence = `Flows are nested ${this.#depth} deep, and ${maxFlowDepth} is the limit: ${shown.join(' → ')}.`
+    const fix = 'End the recursion, or raise maxFlowDepth of createEngine.'
+    throw new MintakaError('FLOW_DEPTH', `${sentence} ${fix}`, { flow: this.#flow.name, chain })
+  }
+
+  // --- states
+
+  async #scheduledTime(): Promise<void> {
+    const { state } = this.record
+    if (state.type === 'SCHEDULED') await this.#pause(state.scheduledTime)
+  }
+
+  async #pause(until: number): Promise<void> {
+    while (!this.settled && this.engine.now() < until) {
+      await new Promise<void>(resolve => {
+        const stop = this.engine.surroundings.timer(until - this.engine.now(), resolve)
+        this.#wake = () => {
+          stop()
+          resolve()
+        }
+      })
+    }
+  }
+
+  async #propose(to: State): Promise<void> {
+    for (;;) {
+      const now = this.engine.now()
+      const retry = this.#interrupted?.code === 'CANCELLED' ? undefined : this.#flow
+      const verdict = this.engine.propose({ run: this.record, from: this.record.state, to, now, retry })
+      if (verdict.type === 'ACCEPT') return this.#enter(to)
+      if (verdict.type === 'REJECT') return this.#enter(verdict.state)
+      if (verdict.type === 'ABORT') return this.settleAborted(now, verdict.reason)
+      await this.#pause(verdict.until)
+      if (this.settled) return
+    }
+  }
+
+  async #enter(state: State): Promise<void> {
+    const from = this.record.state
+    enter(this.record, state)
+    const ack = this.engine.store.appendState(this.record, state)
+    this.#mirror?.reflect(state)
+    if (state.name === 'AwaitingRetry') this.#startAfresh()
+    if (ack) await ack
+    if (isSettled(state)) this.#end(state)
+    this.engine.changed(this.record, from, state)
+  }
+
+  /** What stopped the last attempt does not stop the next. */
+  #startAfresh(): void {
+    this.#interrupted = undefined
+    this.#controller = new AbortController()
+    this.#context = undefined
+  }
+
+  #end(state: SettledState): void {
+    const level = state.type === 'COMPLETED' ? 'info' : 'error'
+    const why = state.message === undefined ? '' : `: ${state.message}`
+    this.logger[level](`Flow run '${this.record.name}' finished in state ${state.name}${why}`)
+    this.#settleWatched(state)
+  }
+
+  /** A top-level run that fails with nobody watching is an unhandled rejection, as for any promise. */
+  #settleWatched(state: SettledState): void {
+    const unseen = !this.watched && !this.#parent && state.type !== 'COMPLETED'
+    this.settle(state)
+    this.#over?.()
+    if (unseen) this.future.rejectUnwatched(state)
+  }
+
+  #over: (() => void) | undefined
+
+  /** Calls back when the run has settled, without counting as somebody who watches how. */
+  whenOver(callback: () => void): void {
+    if (this.settled) return callback()
+    const before = this.#over
+    this.#over = () => {
+      before?.()
+      callback()
+    }
+  }
+
+  /** The store refused, or we have a defect: the run must settle all the same. */
+  #lose(error: unknown): void {
+    this.logger.error(`Flow run '${this.record.name}' was lost`, { error })
+    if (!this.settled) this.#settleWatched(states.crashed(this.engine.now(), error))
+  }
+
+  // --- idempotency: one run per key, wherever it runs
+
+  async #isFirst(): Promise<boolean> {
+    const { id: engineId, store } = this.engine
+    const holder = await store.claim(`flow-run:${this.record.id}`, engineId)
+    return holder === engineId && (await store.getFlowRun(this.record.id)) === undefined
+  }
+
+  /** Somebody else carries this run out, or has: its end is this run's end. */
+  async #followOther(): Promise<void> {
+    while (!this.settled) {
+      const other = await this.engine.store.getFlowRun(this.record.id)
+      if (other && isTerminal(other.run.state)) {
+        this.#mirror?.reflect(other.run.state)
+        return this.#settleWatched(other.run.state)
+      }
+      await this.#pause(this.engine.now() + followEveryMs)
+    }
+  }
+}
+
+const followEveryMs = 100
+
+/** The task run in the parent that mirrors a subflow run: every state of the child is its state too, by force. */
+class Mirror {
+  readonly record: TaskRun
+  readonly #parent: FlowLife
+
+  constructor(
+    parent: FlowLife,
+    flow: FlowDefinition,
+    childId: string,
+    inputs: Inputs,
+    tags: readonly string[],
+    now: number,
+  ) {
+    const key = taskKeyOf(flow.file, flow.name, flow.tags)
+    const { id, dynamicKey } = parent.number(key)
+    this.#parent = parent
+    this.record = {
+      kind: 'task-run',
+      id,
+      name: `${flow.name}-${key.slice(0, 8)}-${dynamicKey}`,
+      flowRunId: parent.record.id,
+      taskName: flow.name,
+      taskKey: key,
+      dynamicKey,
+      created: now,
+      tags,
+      inputs: inputs.described,
+      state: states.pending(now),
+      startTime: undefined,
+      endTime: undefined,
+      totalRunTimeMs: 0,
+      runCount: 0,
+      childFlowRunId: childId,
+    }
+  }
+
+  /** The parent waits for the child. */
+  follow(child: FlowLife): void {
+    this.#parent.adopt(child)
+    this.#parent.engine.created(this.record)
+  }
+
+  reflect(state: State): void {
+    const { engine } = this.#parent
+    const from = this.record.state
+    enter(this.record, state)
+    engine.store.appendState(this.record, state, { persist: false })?.catch(() => {}) // the child's own states tell
+    engine.changed(this.record, from, state)
+  }
+}
+
+function describeIssue(issue: StandardSchemaV1.Issue): string {
+  const path = (issue.path ?? []).map(part => String(typeof part === 'object' ? part.key : part)).join('.')
+  return path === '' ? issue.message : `${path}: ${issue.message}`
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,274 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { MintakaError } from './core/errors.js'
+import type { Executor, ExecutorOption } from './core/executor.js'
+import type { Args, Atom, FlowFuture, RunFuture } from './core/future.js'
+import { type LogLevel, logLevels } from './core/logger.js'
+import { check, checkOptions } from './core/options.js'
+import type { RetryDelay } from './core/retry.js'
+import type { Completed, Crashed, Failed, State } from './core/state.js'
+import { defaultEngine } from './default-engine.js'
+import type { FlowDefinition } from './engine/definitions.js'
+import type { Engine } from './engine/engine.js'
+import { currentScope } from './engine/scope.js'
+import { ConcurrentExecutor } from './executors/concurrent.js'
+import { callSite } from './shipping/locate.js'
+
+/** Options of a flow. Times are milliseconds. */
+export interface FlowOptions {
+  /** Where its tasks run: a definition, or its class. Default: `ConcurrentExecutor`. */
+  readonly executor?: ExecutorOption
+  /** How long a run may take. Then its signal fires, its tasks are stopped, and it is FAILED, TimedOut. */
+  readonly timeoutMs?: number
+  /** Attempts after the first. A later attempt takes over what tasks of an earlier one completed. Default 0. */
+  readonly retries?: number
+  readonly retryDelayMs?: RetryDelay
+  readonly retryIf?: (error: unknown, attempt: number) => boolean
+  /** Default: a hash of the source file. */
+  readonly version?: string
+  readonly description?: string
+  readonly tags?: readonly string[]
+  /** Where it runs when it is called at the top level. Default: the default engine. */
+  readonly engine?: FlowEngine
+  readonly logLevel?: LogLevel
+}
+
+/** Options of `.with()`: those of the flow, and some for the calls it is used for. */
+export interface FlowCallOptions extends FlowOptions {
+  /** Runs to wait for, whose values are not parameters. */
+  readonly waitFor?: readonly RunFuture<unknown>[]
+  /** Name of the flow run. Default: two words. */
+  readonly name?: string
+  /** Cancels the run when it fires. */
+  readonly signal?: AbortSignal
+  /** There is one run of the flow per key: a second call gives the first one's end. */
+  readonly idempotencyKey?: string
+}
+
+/** What a flow needs of an engine; `createEngine` gives one. */
+export interface FlowEngine {
+  run<A extends unknown[], R>(flow: Flow<A, R>, ...rest: unknown[]): FlowFuture<unknown>
+}
+
+/** What a flow's run gives for what its function returns: values in the place of futures and states. */
+export type Final<R> =
+  R extends RunFuture<infer U>
+    ? U
+    : R extends Completed<infer U>
+      ? U
+      : R extends Failed | Crashed
+        ? never
+        : R extends State<infer U>
+          ? U
+          : R extends Atom | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
+            ? R
+            : R extends readonly unknown[] | Record<string, unknown>
+              ? { -readonly [K in keyof R]: Final<R[K]> }
+              : R
+
+/** A function that runs on the main thread and calls tasks and other flows. A call gives a future at once. */
+export interface Flow<A extends unknown[], R> {
+  (...parameters: Args<A>): FlowFuture<Final<Awaited<R>>>
+  readonly name: string
+  /** The same flow with some options changed. */
+  with(options: FlowCallOptions): Flow<A, R>
+  /** The plain function. It must run in a flow if it calls tasks. */
+  readonly fn: (...parameters: A) => R
+}
+
+type ParametersOf<S extends StandardSchemaV1> =
+  undefined extends StandardSchemaV1.InferInput<S>
+    ? [parameters?: StandardSchemaV1.InferInput<S>]
+    : [parameters: StandardSchemaV1.InferInput<S>]
+
+/**
+ * Makes a flow of a function of no or one parameter. With `parameters`, a Standard Schema (zod, valibot, arktype…), its
+ * parameter is validated and coerced before the body runs; what does not fit is a FAILED run.
+ *
+ * ```ts
+ * const report = flow('report', async (p: { year: number }) => summarise(await load(p.year)))
+ * await report({ year: 2026 })
+ * ```
+ */
+export function flow<S extends StandardSchemaV1, R>(
+  name: string,
+  fn: (parameters: StandardSchemaV1.InferOutput<S>) => R,
+  options: FlowOptions & { readonly parameters: S },
+): Flow<ParametersOf<S>, R>
+// biome-ignore lint/suspicious/noExplicitAny: the one parameter is inferred from the function; unknown would refuse all
+export function flow<A extends [parameters?: any], R>(
+  name: string,
+  fn: (...parameters: A) => R,
+  options?: FlowOptions & { readonly parameters?: never },
+): Flow<A, R>
+export function flow(
+  name: string,
+  fn: (parameters: never) => unknown,
+  options: FlowOptions & { readonly parameters?: StandardSchemaV1 } = {},
+): Flow<unknown[], unknown> {
+  checkFlow(name, fn, options)
+  const definition: FlowDefinition = {
+    name,
+    fn,
+    file: callSite(flow).file,
+    description: options.description,
+    version: options.version,
+    tags: options.tags ?? [],
+    executor: executorOf(name, options.executor ?? ConcurrentExecutor),
+    schema: options.parameters,
+    timeoutMs: options.timeoutMs,
+    retries: options.retries ?? 0,
+    retryDelayMs: options.retryDelayMs ?? 0,
+    retryIf: options.retryIf,
+    logLevel: options.logLevel,
+    runName: undefined,
+    waitFor: undefined,
+    signal: undefined,
+    idempotencyKey: undefined,
+  }
+  return makeFlow(definition, engineOf(name, options.engine))
+}
+
+const definitions = new WeakMap<object, { readonly definition: FlowDefinition; readonly engine: Engine | undefined }>()
+
+/** What is behind a flow; `undefined` if the value is none. Also for flows of another copy of this library: none of ours. */
+export function definitionOf(value: unknown): { definition: FlowDefinition; engine: Engine | undefined } | undefined {
+  return typeof value === 'function' ? definitions.get(value) : undefined
+}
+
+/** Whether `value` is a flow. */
+export function isFlow(value: unknown): value is Flow<unknown[], unknown> {
+  return definitionOf(value) !== undefined
+}
+
+function makeFlow(definition: FlowDefinition, engine: Engine | undefined): Flow<unknown[], unknown> {
+  const call = (...parameters: unknown[]) => callFlow(definition, engine, parameters)
+  const made = Object.defineProperties(call, {
+    name: { value: definition.name },
+    fn: { value: definition.fn },
+    with: { value: (options: FlowCallOptions) => makeFlow(...change(definition, engine, options)) },
+  }) as unknown as Flow<unknown[], unknown>
+  definitions.set(made, { definition, engine })
+  return made
+}
+
+function change(
+  definition: FlowDefinition,
+  engine: Engine | undefined,
+  options: FlowCallOptions,
+): [FlowDefinition, Engine | undefined] {
+  const { name } = definition
+  checkOptions(`flow '${name}'`, options, { ...flowChecks, ...callChecks })
+  const { name: runName, executor, engine: other, ...rest } = options
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
+  const changed = {
+    ...definition,
+    ...given,
+    executor: executor === undefined ? definition.executor : executorOf(name, executor),
+    runName: runName ?? definition.runName,
+  }
+  return [changed, engineOf(name, other) ?? engine]
+}
+
+/** While this is set, top-level calls of flows are inert: the CLI loads a file for its definitions only. */
+let loading = false
+export function setLoading(on: boolean): void {
+  loading = on
+}
+
+function callFlow(
+  definition: FlowDefinition,
+  engine: Engine | undefined,
+  parameters: readonly unknown[],
+): FlowFuture<unknown> {
+  const scope = currentScope()
+  if (scope.task) {
+    const where = `Flow '${definition.name}' was called inside task '${scope.taskName}'`
+    throw new MintakaError('FLOW_IN_TASK', `${where}; flows run on the main thread. Call it from a flow.`, {
+      flow: definition.name,
+    })
+  }
+  if (!scope.flow) {
+    if (loading) return inert
+    return (engine ?? defaultEngine()).start(definition, parameters.slice(0, 1), scope).future as FlowFuture<unknown>
+  }
+  scope.flow.admit(`Flow '${definition.name}'`, scope.attempt)
+  if (engine && engine !== scope.flow.engine) {
+    const fix = 'A subflow runs on the engine of the flow around it: leave the option out, or call it at the top level.'
+    throw new MintakaError('OTHER_ENGINE', `Flow '${definition.name}' names another engine. ${fix}`, {
+      flow: definition.name,
+    })
+  }
+  return scope.flow.engine.start(definition, parameters.slice(0, 1), scope).future as FlowFuture<unknown>
+}
+
+const inert = new Promise<never>(() => {}) as unknown as FlowFuture<never>
+
+/** The executor itself, or one of its class with defaults. */
+export function executorOf(flowName: string, option: ExecutorOption): Executor {
+  const executor = typeof option === 'function' ? new option() : option
+  if (typeof executor?.start === 'function' && typeof executor.name === 'string') return executor
+  const what = `The executor of flow '${flowName}' has no name or no start()`
+  throw new MintakaError('INVALID_OPTION', `${what}. Give an executor such as new ParallelExecutor(), or its class.`)
+}
+
+const engines = new WeakMap<object, Engine>()
+
+/** Remembers which engine is behind a public one. */
+export function registerEngine(face: object, engine: Engine): void {
+  engines.set(face, engine)
+}
+
+function engineOf(flowName: string, face: object | undefined): Engine | undefined {
+  if (face === undefined) return undefined
+  const engine = engines.get(face)
+  if (engine) return engine
+  throw new MintakaError(
+    'INVALID_OPTION',
+    `The option 'engine' of flow '${flowName}' should be what createEngine() gave.`,
+  )
+}
+
+const flowChecks = {
+  executor: (value: unknown) =>
+    typeof value === 'function' || (typeof value === 'object' && value !== null)
+      ? undefined
+      : 'an executor, or its class',
+  parameters: (value: unknown) =>
+    value !== null && (typeof value === 'object' || typeof value === 'function') && '~standard' in value
+      ? undefined
+      : 'a Standard Schema: zod, valibot, arktype and others make one',
+  timeoutMs: check.milliseconds,
+  retries: check.count,
+  retryDelayMs: check.delay,
+  retryIf: check.function,
+  version: check.string,
+  description: check.string,
+  tags: check.strings,
+  engine: check.object,
+  logLevel: check.oneOf(...logLevels),
+}
+const callChecks = {
+  waitFor: check.futures,
+  name: check.string,
+  signal: check.signal,
+  idempotencyKey: check.string,
+}
+
+function checkFlow(name: unknown, fn: unknown, options: object): void {
+  if (typeof name !== 'string' || name === '') {
+    throw new MintakaError('INVALID_ARGUMENT', "A flow begins with its name: flow('name', fn).")
+  }
+  if (typeof fn !== 'function') {
+    throw new MintakaError('INVALID_ARGUMENT', `flow('${name}', …) has no function. Write flow('${name}', fn).`, {
+      flow: name,
+    })
+  }
+  if (fn.length > 1) {
+    const fix = 'Give it one object with all of them.'
+    throw new MintakaError(
+      'INVALID_ARGUMENT',
+      `The function of flow '${name}' takes ${fn.length} parameters; a flow takes one. ${fix}`,
+    )
+  }
+  checkOptions(`flow '${name}'`, options, flowChecks)
+}

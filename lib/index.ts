@@ -1,0 +1,73 @@
+/** The front door: everything a user may import from `mintaka`, and nothing else. */
+
+export type { Annotations } from './core/annotations.js'
+export type { FlowContext, TaskContext } from './core/context.js'
+export { type ErrorCode, isMintakaError, MintakaError } from './core/errors.js'
+export type { EngineEvent } from './core/event.js'
+export type {
+  Call,
+  Executor,
+  ExecutorOption,
+  ExecutorSession,
+  ExecutorSurroundings,
+  Outcome,
+  TaskCode,
+  TaskSource,
+} from './core/executor.js'
+export {
+  type AllowFailure,
+  type Arg,
+  type Args,
+  allowFailure,
+  type FlowFuture,
+  type RunFuture,
+  type TaskFuture,
+  type Unmapped,
+  unmapped,
+  type WaitOptions,
+} from './core/future.js'
+export type { LogEntry, Logger, LogLevel } from './core/logger.js'
+export { type ExponentialOptions, exponential, type RetryDelay, type RetryPolicy } from './core/retry.js'
+export type { Rule, Transition, Verdict } from './core/rules.js'
+export type { FlowRun, Run, RunInput, TaskRun } from './core/run.js'
+export {
+  type AwaitingRetry,
+  type Cancelling,
+  isSettled,
+  isState,
+  isTerminal,
+  type NotReady,
+  type Pending,
+  type Running,
+  type Scheduled,
+  type SettledState,
+  type State,
+  type StateName,
+  type StateType,
+  type TerminalState,
+} from './core/state.js'
+export type {
+  Ack,
+  CacheEntry,
+  Codec,
+  Command,
+  FlowRunFilter,
+  NotPersisted,
+  Store,
+  StoredRun,
+  StoreSurroundings,
+} from './core/store.js'
+export type { Surroundings } from './core/surroundings.js'
+export { createEngine, type Engine, type EngineOptions } from './create-engine.js'
+export type { CacheKeyContext } from './engine/definitions.js'
+export { annotate, flowContext, tags, taskContext } from './engine/scope.js'
+export { ConcurrentExecutor, type ConcurrentOptions } from './executors/concurrent.js'
+// export { ParallelExecutor, type ParallelOptions } from './executors/parallel.js'
+export { SequentialExecutor } from './executors/sequential.js'
+export type { InProcessOptions } from './executors/strict.js'
+export { type Final, type Flow, type FlowCallOptions, type FlowOptions, flow, isFlow } from './flow.js'
+export { Cancelled, Completed, type Crashed, Failed } from './states.js'
+export { JsonStore, type JsonStoreOptions } from './store/json.js'
+export { MemoryStore } from './store/memory.js'
+export { type Task, type TaskCallOptions, type TaskOptions, task } from './task.js'
+export { transfer } from './values/transfer.js'

@@ -1,0 +1,257 @@
+import { type Annotations, checkAnnotations, mergeAnnotations } from './core/annotations.js'
+import { MintakaError } from './core/errors.js'
+import type { TaskSource } from './core/executor.js'
+import { type Args, isUnmapped, type MapArgs, type RunFuture, type TaskFuture, unmappedValue } from './core/future.js'
+import { runInPlace } from './core/in-place.js'
+import { check, checkOptions } from './core/options.js'
+import type { RetryDelay } from './core/retry.js'
+import type { CacheKeyContext, TaskDefinition } from './engine/definitions.js'
+import { Future } from './engine/future.js'
+import { TaskLife } from './engine/run-task.js'
+import { currentScope } from './engine/scope.js'
+import { callSite } from './shipping/locate.js'
+
+/** Options of a task. Times are milliseconds. */
+export interface TaskOptions {
+  /** Attempts after the first, for failures, timeouts and crashes alike. Default 0. */
+  readonly retries?: number
+  /** Between attempts: a number, one per attempt (the last repeats), or a function; `exponential()` makes one. Default 0. */
+  readonly retryDelayMs?: RetryDelay
+  /** Asked with what an attempt threw; false ends the run. */
+  readonly retryIf?: (error: unknown, attempt: number) => boolean
+  /**
+   * How long one attempt may take, counted from its start. On threads the code is stopped; what runs in this process
+   * cannot be: the run fails, and its slot stays taken until the code ends.
+   */
+  readonly timeoutMs?: number
+  /**
+   * Takes the result of an earlier run with the same key. `'inputs'`: made of the task, its code and its arguments. A
+   * function makes its own; `undefined` from it means: not this time. Keys are global to the store.
+   */
+  readonly cacheKey?: 'inputs' | ((context: CacheKeyContext, args: readonly unknown[]) => string | undefined)
+  /** How long a cached result is good, counted from its completion. Default: for ever. */
+  readonly cacheForMs?: number
+  /** Whether the store keeps the result. Default true. */
+  readonly persistResult?: boolean
+  readonly tags?: readonly string[]
+  /** Hints for the executor: `{ priority, resources }`. */
+  readonly annotations?: Annotations
+  readonly description?: string
+  /** Local values that travel with the code to a worker: `{ captures: { k } }`. */
+  readonly captures?: Readonly<Record<string, unknown>>
+  /** Files beside the source that travel to remote workers. */
+  readonly files?: readonly string[]
+  /** Packages that are installed on remote workers and need not travel. */
+  readonly external?: readonly string[]
+}
+
+/** Options of `.with()`: those of the task, and some for the calls it is used for. */
+export interface TaskCallOptions extends TaskOptions {
+  /** Runs to wait for, whose values are not arguments. */
+  readonly waitFor?: readonly RunFuture<unknown>[]
+  /** Name of the task run. */
+  readonly name?: string
+  /** Cancels the run when it fires. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * A function whose every call is tracked, retried, cached and handed to the executor of the flow run around it. A call
+ * gives a future at once; each argument may be a future, or hold futures at any depth of arrays, plain objects, Maps and
+ * Sets.
+ */
+export interface Task<A extends unknown[], R> {
+  (...args: Args<A>): TaskFuture<Awaited<R>>
+  readonly name: string
+  /** A call per element: lists are taken side by side, `unmapped(value)` is passed whole to each. */
+  map(...lists: MapArgs<A>): TaskFuture<Awaited<R>>[]
+  /** The same task with some options changed. */
+  with(options: TaskCallOptions): Task<A, R>
+  /** The plain function: for unit tests, and for synchronous calls inside a task. */
+  readonly fn: (...args: A) => R
+}
+
+/**
+ * Makes a task of a function. `name` is a string literal, unique in its file: workers find the code by it.
+ *
+ * ```ts
+ * const square = task('square', (x: number) => x * x, { retries: 2 })
+ * ```
+ *
+ * Throws INVALID_ARGUMENT, INVALID_OPTION or INVALID_ANNOTATION at once.
+ */
+export function task<const N extends string, A extends unknown[], R>(
+  name: string extends N ? never : N,
+  fn: (...args: A) => R,
+  options?: TaskOptions,
+): Task<A, R> {
+  checkName(name, fn)
+  const { file, stamp } = callSite(task)
+  const { captures, files = [], external = [] } = checkTaskOptions(name, options) ?? {}
+  return makeTask<A, R>(define(name, fn, { type: 'slice', file, stamp, captures, files, external }, options))
+}
+
+/**
+ * A task by reference: workers import the module and call its export. For code that cannot be sliced: modules with state
+ * of their own, native packages, custom loaders. The module's top level runs once in every worker.
+ */
+task.fromModule = <A extends unknown[], R>(url: string, exportName: string, options?: TaskOptions): Task<A, R> => {
+  if (typeof url !== 'string' || !/^(file|node|data):/.test(url) || typeof exportName !== 'string') {
+    const usage = "Write task.fromModule(import.meta.url, 'exportName')."
+    throw new MintakaError(
+      'INVALID_ARGUMENT',
+      `task.fromModule takes the URL of a module and the name of an export. ${usage}`,
+    )
+  }
+  checkTaskOptions(exportName, options)
+  const fn = async (...args: A): Promise<Awaited<R>> => {
+    const module = (await import(url)) as Record<string, unknown>
+    const exported = module[exportName]
+    if (typeof exported !== 'function') {
+      const names = Object.keys(module).join(', ')
+      throw new MintakaError('NOT_FOUND', `${url} exports no function '${exportName}'. It exports: ${names}.`)
+    }
+    const plain = 'fn' in exported && typeof exported.fn === 'function' ? exported.fn : exported
+    return (await plain(...args)) as Awaited<R>
+  }
+  return makeTask<A, R>(define(exportName, fn, { type: 'module', url, exportName }, options)) as Task<A, R>
+}
+
+function define(
+  name: string,
+  fn: (...args: never[]) => unknown,
+  source: TaskSource,
+  options: TaskOptions = {},
+): TaskDefinition {
+  return {
+    name,
+    code: { name, fn, source },
+    description: options.description,
+    retries: options.retries ?? 0,
+    retryDelayMs: options.retryDelayMs ?? 0,
+    retryIf: options.retryIf,
+    timeoutMs: options.timeoutMs,
+    cacheKey: options.cacheKey,
+    cacheForMs: options.cacheForMs,
+    persistResult: options.persistResult,
+    tags: options.tags ?? [],
+    annotations: options.annotations,
+    runName: undefined,
+    waitFor: undefined,
+    signal: undefined,
+  }
+}
+
+function makeTask<A extends unknown[], R>(definition: TaskDefinition): Task<A, R> {
+  const call = (...args: unknown[]) => callTask(definition, withoutIndex(args))
+  return Object.defineProperties(call, {
+    name: { value: definition.name },
+    fn: { value: definition.code.fn },
+    with: { value: (options: TaskCallOptions) => makeTask<A, R>(change(definition, options)) },
+    map: { value: (...lists: unknown[]) => mapTask(definition, lists) },
+  }) as unknown as Task<A, R>
+}
+
+function change(definition: TaskDefinition, options: TaskCallOptions): TaskDefinition {
+  checkOptions(`task '${definition.name}'`, options, { ...taskChecks, ...callChecks })
+  const { name, annotations, captures, files, external, ...rest } = options
+  if (annotations) checkAnnotations(annotations)
+  const { source } = definition.code
+  const moved = captures || files || external
+  const code =
+    moved && source.type === 'slice'
+      ? {
+          ...definition.code,
+          source: {
+            ...source,
+            captures: captures ?? source.captures,
+            files: files ?? source.files,
+            external: external ?? source.external,
+          },
+        }
+      : definition.code
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
+  return {
+    ...definition,
+    ...given,
+    code,
+    annotations: mergeAnnotations(definition.annotations, annotations),
+    runName: name ?? definition.runName,
+  }
+}
+
+function callTask(definition: TaskDefinition, args: readonly unknown[]): TaskFuture<unknown> {
+  const scope = currentScope()
+  if (scope.task) return runInPlace(definition.name, definition.code.fn, args)
+  if (!scope.flow) {
+    const fix = `Call it in the function of a flow, or call ${definition.name}.fn(…) for the plain function.`
+    throw new MintakaError('TASK_OUTSIDE_FLOW', `Task '${definition.name}' was called outside a flow. ${fix}`, {
+      task: definition.name,
+    })
+  }
+  scope.flow.admit(`Task '${definition.name}'`, scope.attempt)
+  return new Future(TaskLife.start(scope.flow, definition, args, scope)) as TaskFuture<unknown>
+}
+
+/** `xs.map(aTask)` calls with (value, index, array): the value alone is meant. */
+function withoutIndex(args: readonly unknown[]): readonly unknown[] {
+  if (args.length !== 3) return args
+  const [value, index, array] = args
+  return Array.isArray(array) && typeof index === 'number' && Object.is(array[index], value) ? [value] : args
+}
+
+function mapTask(definition: TaskDefinition, lists: readonly unknown[]): TaskFuture<unknown>[] {
+  const columns = lists.map((list, index) => {
+    if (isUnmapped(list) || Array.isArray(list)) return list
+    const what = `Argument ${index + 1} of ${definition.name}.map(…) is neither an array nor unmapped(value)`
+    throw new MintakaError('INVALID_ARGUMENT', `${what}. To pass one value to every call, write unmapped(value).`)
+  })
+  const lengths = [
+    ...new Set(columns.filter(column => !isUnmapped(column)).map(column => (column as unknown[]).length)),
+  ]
+  if (lengths.length !== 1) {
+    const what = lengths.length === 0 ? 'has no list' : `has lists of different lengths (${lengths.join(', ')})`
+    throw new MintakaError(
+      'INVALID_ARGUMENT',
+      `${definition.name}.map(…) ${what}. Give one list at least, all equally long.`,
+    )
+  }
+  const row = (index: number) =>
+    columns.map(column => (isUnmapped(column) ? unmappedValue(column) : (column as unknown[])[index]))
+  return Array.from({ length: lengths[0] as number }, (_, index) => callTask(definition, row(index)))
+}
+
+const taskChecks = {
+  retries: check.count,
+  retryDelayMs: check.delay,
+  retryIf: check.function,
+  timeoutMs: check.milliseconds,
+  cacheKey: (value: unknown) =>
+    value === 'inputs' || typeof value === 'function' ? undefined : "'inputs' or a function",
+  cacheForMs: check.milliseconds,
+  persistResult: check.boolean,
+  tags: check.strings,
+  annotations: check.object,
+  description: check.string,
+  captures: check.object,
+  files: check.strings,
+  external: check.strings,
+}
+const callChecks = { waitFor: check.futures, name: check.string, signal: check.signal }
+
+function checkTaskOptions(name: string, options: TaskOptions | undefined): TaskOptions | undefined {
+  checkOptions(`task '${name}'`, options, taskChecks)
+  if (options?.annotations) checkAnnotations(options.annotations)
+  return options
+}
+
+function checkName(name: unknown, fn: unknown): void {
+  if (typeof name !== 'string' || name === '') {
+    throw new MintakaError('INVALID_ARGUMENT', "A task begins with its name: task('name', fn).")
+  }
+  if (typeof fn !== 'function') {
+    throw new MintakaError('INVALID_ARGUMENT', `task('${name}', …) has no function. Write task('${name}', fn).`, {
+      task: name,
+    })
+  }
+}

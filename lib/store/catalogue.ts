@@ -1,4 +1,4 @@
-import { type Adapter, Low } from 'lowdb'
+import { LowSync, type SyncAdapter } from 'lowdb'
 import { MintakaError } from '../core/errors.js'
 import type { FlowRun } from '../core/run.js'
 import { readIfThere, replaceFile } from './files.js'
@@ -33,17 +33,20 @@ export function readCatalogue(path: string): { catalogue: Catalogue | undefined;
   return { catalogue, damaged: catalogue === undefined }
 }
 
-/** Adds flows to the catalogue, which is made if there is none. Other processes may do so too: theirs are kept. */
-export async function addToCatalogue(
+/**
+ * Adds flows to the catalogue, which is made if there is none. Those that others have added stay, unless two processes
+ * do this at the very same time; then the last one wins, and the flow of the other one is added again at its next run.
+ */
+export function addToCatalogue(
   path: string,
   flows: ReadonlyMap<string, CataloguedFlow>,
   temporary: () => string,
-): Promise<void> {
-  const low = new Low<Catalogue>(wholeFile(path, temporary), { format, generation: 0, flows: Object.create(null) })
-  await low.read()
+): void {
+  const low = new LowSync<Catalogue>(wholeFile(path, temporary), { format, generation: 0, flows: Object.create(null) })
+  low.read()
   for (const [name, flow] of flows)
     if (flow.lastRun >= (low.data.flows[name]?.lastRun ?? 0)) low.data.flows[name] = flow
-  await low.write()
+  low.write()
 }
 
 export function catalogued(run: FlowRun): CataloguedFlow {
@@ -51,10 +54,10 @@ export function catalogued(run: FlowRun): CataloguedFlow {
 }
 
 /** Like lowdb's own adapter for files, which does not bring anything to the disk before it renames. */
-function wholeFile(path: string, temporary: () => string): Adapter<Catalogue> {
+function wholeFile(path: string, temporary: () => string): SyncAdapter<Catalogue> {
   return {
-    read: async () => readCatalogue(path).catalogue ?? null,
-    write: async data => replaceFile(path, `${JSON.stringify(data, null, 2)}\n`, temporary(), true),
+    read: () => readCatalogue(path).catalogue ?? null,
+    write: data => replaceFile(path, `${JSON.stringify(data, null, 2)}\n`, temporary(), true),
   }
 }
 

@@ -228,11 +228,15 @@ function follow(run: Run, state: State): boolean {
   return true
 }
 
-const keyOf = ({ bytes, start }: RawLine) => bytes[start + 2]
 const textOf = ({ bytes, start, end }: RawLine) => bytes.toString('utf8', start, end)
 const placeOf = ({ start, end, offset }: RawLine) => ({ offset, length: end - start })
 const latin1 = (text: string) => Buffer.from(text).toString('latin1')
 const utf8 = (raw: string) => Buffer.from(raw, 'latin1').toString('utf8')
+
+/** The first key of a line, which is one letter. `undefined`: this is no line of ours. */
+function keyOf({ bytes, start, end }: RawLine): number | undefined {
+  return end - start > 4 && bytes[start + 1] === 0x22 && bytes[start + 3] === 0x22 ? bytes[start + 2] : undefined
+}
 
 /** Compares bytes, so `raw` is text as {@link latin1} gives it. */
 function beginsWith({ bytes, start, end }: RawLine, raw: string): boolean {

@@ -89,7 +89,7 @@ export class JsonStore implements Store {
     try {
       await journal.close(seq => closedLine(seq, Date.now()))
     } finally {
-      await this.#closeFolder(surroundings)
+      this.#closeFolder(surroundings)
     }
   }
 
@@ -212,7 +212,7 @@ export class JsonStore implements Store {
     await endRunsOfTheDead(this.#path('journals'), surroundings, () => this.#temporary())
     if (!catalogue) {
       if (damaged) surroundings.warn(`The catalogue ${path} was damaged. It has been rebuilt from the journals.`)
-      await addToCatalogue(path, await this.#flowsInJournals(), () => this.#temporary())
+      addToCatalogue(path, await this.#flowsInJournals(), () => this.#temporary())
     }
     this.#journal = this.#newJournal(surroundings)
   }
@@ -228,9 +228,9 @@ export class JsonStore implements Store {
   }
 
   /** The runs are safe by now, and the rest can be rebuilt: what fails here is told and no more. */
-  async #closeFolder({ owner, warn }: StoreSurroundings): Promise<void> {
+  #closeFolder({ owner, warn }: StoreSurroundings): void {
     try {
-      if (this.#flows.size > 0) await addToCatalogue(this.#path('catalogue.json'), this.#flows, () => this.#temporary())
+      if (this.#flows.size > 0) addToCatalogue(this.#path('catalogue.json'), this.#flows, () => this.#temporary())
       this.#flows.clear()
     } catch (error) {
       warn(`The catalogue of ${this.#folder} could not be written: ${messageOf(error)}`)

@@ -92,7 +92,7 @@ export function cacheLine(key: string, { state, expires, runId }: CacheEntry, co
   if (result.startsWith(',"x":')) return { notPersisted: JSON.parse(result.slice(5)) as string }
   const until = expires === undefined ? '' : `,"until":${expires}`
   const from = state.cachedFrom === undefined ? '' : `,"from":${quoted(state.cachedFrom)}`
-  const start = `"s":"${state.name}","at":${state.timestamp}${messageField(state.message)}${from}`
+  const start = `"is":"${state.name}","at":${state.timestamp}${messageField(state.message)}${from}`
   return `{"k":${quoted(key)},"run":${quoted(runId)}${until},${start}${result}}\n`
 }
 
@@ -124,7 +124,7 @@ function counters(run: TaskRun): string {
 }
 
 function stateFields(state: State, codec: Codec, persist: boolean): string {
-  const start = `"s":"${state.name}","at":${state.timestamp}`
+  const start = `"is":"${state.name}","at":${state.timestamp}`
   switch (state.name) {
     case 'Pending':
       return start
@@ -217,7 +217,7 @@ interface Fields {
   readonly inputs?: readonly RunInput[]
   readonly child?: string
   readonly past?: Pick<TaskRun, 'startTime' | 'endTime' | 'totalRunTimeMs' | 'runCount'>
-  readonly s: StateName
+  readonly is: StateName
   readonly at: number
   readonly n: number
   readonly for: number
@@ -282,7 +282,7 @@ export function taskRunOf({ fields, value }: Line, codec?: Codec): TaskRun {
 /** The state that a line tells of. Without a codec its value is left out. */
 export function stateOf({ fields, value }: Line, codec?: Codec): State {
   const { at } = fields
-  switch (fields.s) {
+  switch (fields.is) {
     case 'Scheduled':
       return states.scheduled(at, fields.for, fields.m)
     case 'Late':

@@ -1,0 +1,170 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { type Test, test } from 'tap'
+import { isMintakaError } from '../../lib/core/errors.js'
+import { isTerminal } from '../../lib/core/state.js'
+import { JsonStore } from '../../lib/store/json.js'
+import { codec } from '../../lib/values/json.js'
+
+// Several processes share one folder. They run what has been built: `npm run build` comes first.
+
+const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}.mjs`, import.meta.url))
+
+function start(t: Test, name: string, ...args: (string | number)[]) {
+  const child = spawn(process.execPath, [fixture(name), ...args.map(String)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'] },
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  let output = ''
+  child.stdout.on('data', data => (output += data))
+  child.stderr.on('data', data => (output += data))
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, output }))
+  return { child, ended }
+}
+
+async function opened(t: Test, folder: string, options: { readOnly?: boolean } = {}) {
+  const store = new JsonStore({ folder })
+  const warnings: string[] = []
+  await store.open({ owner: `test-${++openings}`, codec, warn: message => warnings.push(message), ...options })
+  t.teardown(() => store.close())
+  return { store, warnings }
+}
+let openings = 0
+
+const linesOf = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : [])
+
+/** Waits until a process has noted that many acknowledged runs, without a guess at how long that takes. */
+async function acknowledged(witness: string, count: number, child: ChildProcess): Promise<void> {
+  while (linesOf(witness).length < count) {
+    if (child.exitCode !== null) throw new Error('the writer has ended early')
+    await nextTurn()
+  }
+}
+
+test('while one process writes, another one lists: never a parse error, and counts only grow', async t => {
+  const folder = t.testdir()
+  const witness = `${folder}/witness`
+  const writer = start(t, 'writer', folder, 'w', 5000, witness)
+  await acknowledged(witness, 1, writer.child)
+  const { store, warnings } = await opened(t, folder, { readOnly: true })
+  let before = 0
+  let states = 0
+  for (let round = 0; round < 50; round += 1) {
+    const atLeast = linesOf(witness).length
+    const [flowRun] = await store.listFlowRuns()
+    const runs = await store.listTaskRuns('flow-w')
+    const completed = runs.filter(({ run }) => run.state.type === 'COMPLETED').length
+    const statesNow = runs.reduce((sum, run) => sum + run.states.length, 0)
+    if (!flowRun || completed < atLeast || runs.length < before || statesNow < states)
+      t.fail(`round ${round}: ${completed} of ${atLeast}, ${runs.length} after ${before}`)
+    before = runs.length
+    states = statesNow
+  }
+  t.strictSame(await writer.ended, { code: 0, output: '' })
+  t.equal((await store.listTaskRuns('flow-w')).length, 5001)
+  t.equal((await store.getFlowRun('flow-w'))?.run.state.type, 'COMPLETED')
+  t.strictSame(warnings, [])
+})
+
+test('two processes write at once, each its own journal, and both are complete', async t => {
+  const folder = t.testdir()
+  const writers = ['a', 'b'].map(owner => start(t, 'writer', folder, owner, 1500, `${folder}/witness-${owner}`))
+  for (const { ended } of writers) t.strictSame(await ended, { code: 0, output: '' })
+  const { store, warnings } = await opened(t, folder)
+  t.strictSame((await store.listFlowRuns()).map(({ run }) => [run.id, run.state.type]).sort(), [
+    ['flow-a', 'COMPLETED'],
+    ['flow-b', 'COMPLETED'],
+  ])
+  for (const owner of ['a', 'b']) {
+    const runs = await store.listTaskRuns(`flow-${owner}`)
+    t.strictSame(
+      runs.slice(1).map(({ run }) => run.id),
+      linesOf(`${folder}/witness-${owner}`),
+    )
+    t.ok(runs.slice(1).every(({ run, states }) => run.state.type === 'COMPLETED' && states.length === 3))
+  }
+  t.strictSame(readdirSync(`${folder}/journals`).sort(), ['a.ndjson', 'b.ndjson'])
+  t.strictSame(readdirSync(`${folder}/tmp`), [])
+  t.strictSame(warnings, [])
+})
+
+test('after kill -9 everything acknowledged is there in order, and what was running is CRASHED once', async t => {
+  const folder = t.testdir()
+  const witness = `${folder}/witness`
+  const { child, ended } = start(t, 'writer', folder, 'w', 0, witness)
+  await acknowledged(witness, 300, child)
+  child.kill('SIGKILL')
+  await ended
+
+  const openers = ['x', 'y', 'z'].map(owner => start(t, 'opener', folder, owner))
+  const outputs = await Promise.all(openers.map(({ ended }) => ended))
+  t.equal(
+    outputs
+      .map(({ output }) => output)
+      .join('')
+      .match(/are CRASHED/g)?.length,
+    1,
+    'one of them says so',
+  )
+  t.strictSame(readdirSync(`${folder}/journals`).sort(), ['w.ended', 'w.ndjson'])
+
+  const { store, warnings } = await opened(t, folder)
+  t.strictSame(warnings, [])
+  const flowRun = await store.getFlowRun('flow-w')
+  t.strictSame(
+    flowRun?.states.map(state => state.name),
+    ['Pending', 'Running', 'Crashed'],
+  )
+  const state = flowRun?.run.state
+  t.ok(state?.type === 'CRASHED' && isMintakaError(state.error, 'CRASHED'))
+  t.match(state?.message, new RegExp(`^The process ${child.pid} that carried out flow run 'calm-owl'.* from 20..-`))
+  t.equal(flowRun?.run.endTime, state?.timestamp)
+
+  const runs = await store.listTaskRuns('flow-w')
+  t.equal(runs[0]?.run.state.name, 'NotReady', 'what waited for ever rests')
+  const ids = linesOf(witness)
+  t.strictSame(
+    runs.slice(1, ids.length + 1).map(({ run }) => run.id),
+    ids,
+  )
+  t.ok(runs.slice(1, ids.length + 1).every(({ run, states }) => run.state.type === 'COMPLETED' && states.length === 3))
+  t.ok(runs.slice(1).every(({ states }) => states.filter(isTerminal).length === 1))
+  t.ok(runs.length - 1 - ids.length <= 1, 'at most one was under way')
+})
+
+test('the runs of a process that is merely paused are left alone', async t => {
+  const folder = t.testdir()
+  const witness = `${folder}/witness`
+  const { child } = start(t, 'writer', folder, 'w', 0, witness)
+  await acknowledged(witness, 10, child)
+  child.kill('SIGSTOP')
+  const { store, warnings } = await opened(t, folder)
+  t.equal((await store.getFlowRun('flow-w'))?.run.state.type, 'RUNNING')
+  t.strictSame(warnings, [])
+  t.strictSame(readdirSync(`${folder}/journals`), ['w.ndjson'])
+  const before = linesOf(witness).length
+  child.kill('SIGCONT')
+  await acknowledged(witness, before + 10, child)
+})
+
+test('a folder without permission is refused with a sentence that says what to do', {
+  skip: process.getuid?.() !== 0 && 'needs root, to become somebody else',
+}, async t => {
+  const folder = t.testdir({ store: {} })
+  const store = new JsonStore({ folder: `${folder}/store` })
+  await store.open({ owner: 'root', codec, warn: () => {} })
+  await store.close()
+  const child = spawn(process.execPath, [fixture('opener'), `${folder}/store`, 'x'], { uid: 65534, gid: 65534 })
+  let output = ''
+  child.stdout.on('data', data => (output += data))
+  await once(child, 'close')
+  t.match(
+    output,
+    /^STORE_OPEN_FAILED: The store in .*store could not be opened: there is no permission to use .*journals/,
+  )
+  t.match(output, /set MINTAKA_HOME/)
+})

@@ -170,7 +170,7 @@ test('a damaged cache entry, claim or command does no harm', async t => {
   const { store, warnings } = await opened(t, folder)
   await store.putCached('key', { state: states.completed(1, { a: 1 }), runId: 'run-1' })
   const [name] = readdirSync(`${folder}/cache`)
-  for (const text of ['', '{"k":"key","run":"run-1","s":"Compl', 'null\n', '[]\n']) {
+  for (const text of ['', '{"k":"key","run":"run-1","is":"Compl', 'null\n', '[]\n']) {
     writeFileSync(`${folder}/cache/${name}`, text)
     t.equal(await store.getCached('key'), undefined, text)
   }

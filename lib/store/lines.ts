@@ -51,7 +51,8 @@ export function flowRunLine(run: FlowRun, seq: number, codec: Codec): string {
 
 export function taskRunLine(run: TaskRun, seq: number, codec: Codec): string {
   const tags = run.tags.length > 0 ? `,"tags":${JSON.stringify(run.tags)}` : ''
-  const inputs = run.inputs.length > 0 ? `,"inputs":[${inputFields(run.inputs)}]` : ''
+  const described = run.inputs // once: a record may describe its inputs only when it is asked
+  const inputs = described.length > 0 ? `,"inputs":[${inputFields(described)}]` : ''
   const child = run.childFlowRunId === undefined ? '' : `,"child":${quoted(run.childFlowRunId)}`
   return (
     `{"t":${quoted(run.id)},"f":${quoted(run.flowRunId)},"q":${seq},"name":${quoted(run.name)}` +

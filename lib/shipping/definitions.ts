@@ -1,0 +1,184 @@
+import { dirname, extname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Lines } from './lines.js'
+import type { Binding, Source } from './source.js'
+import { literalText, memberName, type Node, nodesOf, type Range, untyped } from './syntax.js'
+
+/** One `task(…)` or `flow(…)` in a file. */
+export interface Definition {
+  readonly kind: 'task' | 'flow'
+  /** Undefined if it is no literal. */
+  readonly name: string | undefined
+  readonly call: Extract<Node, { type: 'CallExpression' }>
+  readonly line: number
+  /** The expression of the function. */
+  readonly fn: Node | undefined
+  /** The keys of `captures`; undefined where only running the file could tell. */
+  readonly captureKeys: readonly string[] | undefined
+  /** The part of the call that does not travel. */
+  readonly hole: Range | undefined
+  /** False for a `task` that another file of the user passes on: it is ours by name only. */
+  readonly isCertain: boolean
+}
+
+interface Surroundings {
+  readonly program: Node
+  readonly file: string
+  readonly lines: Lines
+  bindingOf(identifier: Node): Binding | undefined
+}
+
+const ownFolder = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+/** Whether an import means Mintaka: by its name, or by its path from within its own repository. */
+export function isMintaka(specifier: string, folder: string): boolean {
+  if (/^mintaka(\/|$)/.test(specifier)) return true
+  if (!/^\.{0,2}\//.test(specifier)) return false
+  const path = resolve(folder, specifier)
+  return path.slice(0, path.length - extname(path).length) === join(ownFolder, 'index')
+}
+
+export function findDefinitions(surroundings: Surroundings): Definition[] {
+  const found: Definition[] = []
+  for (const node of nodesOf(surroundings.program)) {
+    if (node.type !== 'CallExpression') continue
+    const meaning = meaningOf(node.callee, surroundings)
+    if (meaning === 'task' || meaning === 'flow') found.push(definition(node, meaning, true, surroundings.lines))
+    else if (isPassedOn(node.callee, surroundings)) found.push(definition(node, 'task', false, surroundings.lines))
+  }
+  return found
+}
+
+function definition(call: Definition['call'], kind: Definition['kind'], isCertain: boolean, lines: Lines): Definition {
+  const [name, fn, options] = call.arguments
+  const firstDropped = kind === 'task' ? fn : name
+  const isPlain = !call.arguments.some(({ type }) => type === 'SpreadElement')
+  return {
+    kind,
+    name: literalText(name),
+    call,
+    line: lines.lineOf(call.start),
+    fn: isPlain ? fn : undefined,
+    captureKeys: isPlain ? captureKeysOf(options) : undefined,
+    hole: isPlain && isCertain && firstDropped ? { start: firstDropped.end, end: call.end - 1 } : undefined,
+    isCertain,
+  }
+}
+
+function captureKeysOf(options: Node | undefined): readonly string[] | undefined {
+  if (!options) return []
+  const entries = entriesOf(untyped(options))
+  if (!entries) return undefined
+  const captures = entries.get('captures')
+  if (!captures) return []
+  const keys = entriesOf(untyped(captures))?.keys()
+  return keys && [...keys]
+}
+
+/** The properties of an object literal, if all of them are plain to see. */
+function entriesOf(node: Node): Map<string, Node> | undefined {
+  if (node.type !== 'ObjectExpression') return undefined
+  const entries = new Map<string, Node>()
+  for (const property of node.properties) {
+    if (property.type !== 'Property' || property.computed) return undefined
+    const name = property.key.type === 'Identifier' ? property.key.name : literalText(property.key)
+    if (name === undefined) return undefined
+    entries.set(name, property.value)
+  }
+  return entries
+}
+
+/** What of Mintaka an expression is: the name of an export, `*` for all of them, or nothing of it. */
+function meaningOf(expression: Node, surroundings: Surroundings, depth = 0): string | undefined {
+  const node = untyped(expression)
+  const inner = (next: Node) => (depth < 8 ? meaningOf(next, surroundings, depth + 1) : undefined)
+  const isOurs = (source: Node | undefined) => {
+    const specifier = literalText(source)
+    return specifier !== undefined && isMintaka(specifier, dirname(surroundings.file)) ? '*' : undefined
+  }
+  switch (node.type) {
+    case 'Identifier': {
+      const binding = surroundings.bindingOf(node)
+      return binding && meaningOfBinding(binding, isOurs, inner)
+    }
+    case 'MemberExpression': {
+      if (inner(node.object) !== '*') return undefined
+      const name = memberName(node)
+      return name === 'default' ? '*' : name
+    }
+    case 'SequenceExpression':
+      return inner(node.expressions.at(-1)!)
+    case 'AwaitExpression':
+      return inner(node.argument)
+    case 'ImportExpression':
+      return isOurs(node.source)
+    case 'CallExpression':
+      return meaningOfCall(node, isOurs, inner)
+    default:
+      return undefined
+  }
+}
+
+type Inner = (node: Node) => string | undefined
+
+/** `require('mintaka')`, also inside the helpers of compilers: `__importStar(require('mintaka'))`. */
+function meaningOfCall(call: Definition['call'], isOurs: (source?: Node) => string | undefined, inner: Inner) {
+  const [argument] = call.arguments
+  if (call.callee.type !== 'Identifier' || !argument) return undefined
+  if (call.callee.name === 'require') return isOurs(argument)
+  return /^_*(import|interop|toESM)/.test(call.callee.name) && inner(argument) === '*' ? '*' : undefined
+}
+
+function meaningOfBinding(binding: Binding, isOurs: (source?: Node) => string | undefined, inner: Inner) {
+  const { declaration: node } = binding
+  switch (node?.type) {
+    case 'ImportSpecifier':
+    case 'ImportDefaultSpecifier':
+    case 'ImportNamespaceSpecifier': {
+      const { parent } = node
+      if (parent?.type !== 'ImportDeclaration' || !isOurs(parent.source)) return undefined
+      return node.type === 'ImportSpecifier' ? importedName(node) : '*'
+    }
+    case 'TSImportEqualsDeclaration':
+      return node.moduleReference.type === 'TSExternalModuleReference'
+        ? isOurs(node.moduleReference.expression)
+        : undefined
+    case 'VariableDeclarator':
+      return node.init ? meaningOfVariable(binding.name, node.id, inner(node.init)) : undefined
+    default:
+      return undefined
+  }
+}
+
+/** `const { task: t } = m` where `m` means all of Mintaka. */
+function meaningOfVariable(name: string, pattern: Node, meaning: string | undefined): string | undefined {
+  if (pattern.type !== 'ObjectPattern') return meaning
+  if (meaning !== '*') return undefined
+  for (const property of pattern.properties) {
+    if (property.type !== 'Property' || property.key.type !== 'Identifier') continue
+    if (property.value.type === 'Identifier' && property.value.name === name) return property.key.name
+  }
+  return undefined
+}
+
+function importedName({ imported }: Extract<Node, { type: 'ImportSpecifier' }>): string {
+  return imported.type === 'Literal' ? imported.value : imported.name
+}
+
+/** `import { task } from './lib.js'`, where `lib.js` is the user's and passes ours on. */
+function isPassedOn(callee: Node, { bindingOf }: Surroundings): boolean {
+  const declaration = callee.type === 'Identifier' ? bindingOf(callee)?.declaration : undefined
+  if (declaration?.type !== 'ImportSpecifier' || importedName(declaration) !== 'task') return false
+  const { parent } = declaration
+  return parent?.type === 'ImportDeclaration' && parent.source.value.startsWith('.')
+}
+
+/** The task or flow that a variable holds: `const a = task(…)`. */
+export function definitionOf(
+  { definitions }: Pick<Source, 'definitions'>,
+  { declaration }: Binding,
+): Definition | undefined {
+  if (declaration?.type !== 'VariableDeclarator' || declaration.id.type !== 'Identifier') return undefined
+  const init = declaration.init && untyped(declaration.init)
+  return init ? definitions.find(({ call }) => call === init) : undefined
+}

@@ -1,0 +1,37 @@
+import { MintakaError } from '../core/errors.js'
+import type { Definition } from './definitions.js'
+import type { Source } from './source.js'
+
+/** The names of the tasks that a file defines, as far as they are literals, in their order. */
+export function taskNames(source: Source): string[] {
+  return [...new Set(tasksOf(source).flatMap(({ name, isCertain }) => (isCertain ? (name ?? []) : [])))]
+}
+
+export function tasksOf({ definitions }: Source): Definition[] {
+  return definitions.filter(({ kind }) => kind === 'task')
+}
+
+/** The one place in a file that defines a task. Throws the MintakaError that says why there is not one. */
+export function findTask(source: Source, name: string): Definition {
+  const named = tasksOf(source).filter(task => task.name === name)
+  const certain = named.filter(({ isCertain }) => isCertain)
+  const [task, ...others] = certain.length > 0 ? certain : named
+  if (!task) throw notLocated(source, name)
+  if (others.length > 0) throw duplicate(source, name, [task, ...others])
+  if (!task.fn) throw notLocated(source, name)
+  return task
+}
+
+function notLocated({ file, label }: Source, name: string): MintakaError {
+  const sentence =
+    `Task '${name}' can't be sent to a worker: there is no call task('${name}', …) with a literal name in ${label}. ` +
+    "Write the name as a string literal. If your app is bundled, keep 'mintaka' external."
+  return new MintakaError('NOT_LOCATED', sentence, { task: name, file })
+}
+
+function duplicate({ file, label }: Source, name: string, tasks: readonly Definition[]): MintakaError {
+  const lines = new Intl.ListFormat('en-GB').format(tasks.map(({ line }) => String(line)))
+  const count = tasks.length === 2 ? 'Two' : String(tasks.length)
+  const sentence = `${count} tasks are named '${name}' in ${label} (lines ${lines}). Give each its own name.`
+  return new MintakaError('DUPLICATE_NAME', sentence, { task: name, file, line: tasks[0]!.line })
+}

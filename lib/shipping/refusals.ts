@@ -1,0 +1,120 @@
+import { type ErrorCode, MintakaError } from '../core/errors.js'
+import { isGlobal } from './globals.js'
+import { isCaptured, type Reach } from './reach.js'
+import { flowCallIn } from './set-ups.js'
+import { type Binding, type Reference, referencesIn } from './source.js'
+import { isFunction, isWithin, type Node, nodesOf } from './syntax.js'
+import { touchOf } from './touch.js'
+
+/** Why a worker could not run a task as it runs here. An empty list: it can. */
+export function refusalsOf(reach: Reach): MintakaError[] {
+  return [
+    refusal(reach, 'CAPTURES_THIS', thisSentences(reach)),
+    refusal(reach, 'CAPTURES_LOCAL', localSentences(reach)),
+    refusal(reach, 'UNKNOWN_GLOBAL', globalSentences(reach)),
+    refusal(reach, 'STALE_VARIABLE', [...staleSentences(reach), ...flowSentences(reach)]),
+  ].flatMap(error => error ?? [])
+}
+
+function refusal({ name, source, task }: Reach, code: ErrorCode, sentences: readonly string[]) {
+  if (sentences.length === 0) return undefined
+  return new MintakaError(code, sentences.join('\n'), { task: name, file: source.file, line: task.line })
+}
+
+function task({ name, source, task }: Reach): string {
+  return `Task '${name}' (${source.label}:${task.line})`
+}
+
+function thisSentences(reach: Reach): string[] {
+  const found = firstThis(reach.root)
+  if (!found) return []
+  const word = found.type === 'Super' ? 'super' : found.type === 'MetaProperty' ? 'new.target' : 'this'
+  const place = `${reach.source.label}:${reach.source.lines.lineOf(found.start)}`
+  return [`Task '${reach.name}' uses ${word} of the function around it (${place}), which a worker does not have.`]
+}
+
+/** The first `this`, `super` or `new.target` in `root` that belongs to a function around it. */
+function firstThis(root: Node): Node | undefined {
+  for (const node of nodesOf(root)) {
+    if (node.type !== 'ThisExpression' && node.type !== 'Super' && !isNewTarget(node)) continue
+    if (!hasOwnThis(node, root)) return node
+  }
+  return undefined
+}
+
+function isNewTarget(node: Node): boolean {
+  return node.type === 'MetaProperty' && node.meta.name === 'new'
+}
+
+function hasOwnThis(node: Node, root: Node): boolean {
+  for (let child = node, { parent } = node; parent && child !== root; child = parent, { parent } = parent) {
+    if (parent.type === 'StaticBlock') return true
+    if ((parent.type === 'PropertyDefinition' || parent.type === 'AccessorProperty') && parent.value === child)
+      return true
+    if (isFunction(child) && child.type !== 'ArrowFunctionExpression') return true
+  }
+  return isFunction(root) && root.type !== 'ArrowFunctionExpression'
+}
+
+function localSentences(reach: Reach): string[] {
+  const { source, root, captureKeys, name } = reach
+  const captured = new Map<Binding, string>()
+  for (const reference of referencesIn(source, root)) {
+    const { binding } = reference
+    if (binding?.kind !== 'local' || isWithin(binding.scope, root)) continue
+    if (!isCaptured(reference, root, captureKeys)) captured.set(binding, placeOf(binding))
+  }
+  return [...captured].map(
+    ([{ name: variable, declaredAt }, place]) =>
+      `${task(reach)} uses the local variable '${variable}' (declared at line ${source.lines.lineOf(declaredAt)} ` +
+      `inside a ${place}). A worker has no access to it. Pass it as an argument, move it to the top level of the ` +
+      `module, or list it: task('${name}', fn, { captures: { ${variable} } }).`,
+  )
+}
+
+function placeOf({ declaration }: Binding): string {
+  for (let node = declaration?.parent; node; node = node.parent ?? undefined) if (isFunction(node)) return 'function'
+  return declaration && !isFunction(declaration) ? 'block' : 'function'
+}
+
+function globalSentences(reach: Reach): string[] {
+  const { references } = reach
+  const unknown = references.filter(({ name, binding }) => !binding && !isGlobal(name))
+  // code that asks whether a name exists knows what to do if it does not
+  const asked = new Set(unknown.filter(isTypeofOperand).map(({ name }) => name))
+  const names = new Set(unknown.map(({ name }) => name).filter(name => !asked.has(name)))
+  return [...names].map(name => `${task(reach)} uses '${name}', which does not exist in a worker.`)
+}
+
+function isTypeofOperand({ node: { parent } }: Reference): boolean {
+  return parent?.type === 'UnaryExpression' && parent.operator === 'typeof'
+}
+
+function staleSentences(reach: Reach): string[] {
+  const { source, bindings, carries } = reach
+  const stale = new Map<string, string>()
+  for (const reference of source.references) {
+    const { binding, start, name } = reference
+    if (!binding || !bindings.has(binding) || (binding.kind !== 'module' && binding.kind !== 'export')) continue
+    const touch = reference.isInitial ? 'read' : touchOf(reference)
+    if ((touch !== 'assigned' && touch !== 'changed') || carries(start)) continue
+    const variable = binding.kind === 'export' ? binding.name : name
+    if (!stale.has(variable)) stale.set(variable, `${touch} at line ${source.lines.lineOf(start)}`)
+  }
+  return [...stale].map(
+    ([variable, how]) =>
+      `${task(reach)} uses the module variable '${variable}', which is ${how}, outside what a worker runs; ` +
+      'the worker would see its initial value. Pass it as an argument.',
+  )
+}
+
+/** `const rows = await load()`, where `load` is a flow: a worker cannot make that value. */
+function flowSentences(reach: Reach): string[] {
+  const { source, units } = reach
+  return [...units].flatMap(unit => {
+    const call = flowCallIn(source, unit)
+    if (!call) return []
+    const place = `${source.label}:${source.lines.lineOf(unit.start)}`
+    return `${task(reach)} uses what flow '${call.name}' gives at ${place}; workers run no flows. Pass it as an argument.`
+  })
+}

@@ -1,0 +1,90 @@
+import { definitionOf } from './definitions.js'
+import { type Binding, type Reference, referencesIn, type Source, type Unit } from './source.js'
+import { memberName, type Node, rootOf, runsAtLoad, untyped } from './syntax.js'
+import { callOn, isFunctionBinding, touchOf } from './touch.js'
+
+interface SetUp {
+  readonly unit: Unit
+  /** What it sets up. */
+  readonly of: readonly Binding[]
+}
+
+const setUps = new WeakMap<Source, readonly SetUp[]>()
+
+/** The lines of the top level that go on building something declared elsewhere: `cache.set(…)`, `A.prototype.x = …`. */
+export function setUpsOf(source: Source): readonly SetUp[] {
+  const known = setUps.get(source)
+  if (known) return known
+  const found = source.units
+    .map(unit => ({ unit, of: setUpBy(unit, source) }))
+    .filter(({ unit, of }) => of.length > 0 && !flowCallIn(source, unit))
+  setUps.set(source, found)
+  return found
+}
+
+function setUpBy(unit: Unit, source: Source): Binding[] {
+  const statement = unit.node
+  if (statement.type !== 'ExpressionStatement' && unit.statement.type !== 'ExpressionStatement') return []
+  const expression = untyped(statement.type === 'ExpressionStatement' ? statement.expression : statement)
+  switch (expression.type) {
+    case 'AssignmentExpression':
+    case 'UpdateExpression':
+    case 'UnaryExpression':
+      return bindingsOf(referencesIn(source, unit).filter(reference => isWritten(reference)))
+    case 'CallExpression':
+    case 'AwaitExpression':
+    case 'ChainExpression':
+      return setUpByCall(expression, source, unit)
+    default:
+      return []
+  }
+}
+
+function isWritten(reference: Reference): boolean {
+  const touch = touchOf(reference)
+  return (touch === 'assigned' || touch === 'changed') && runsAtLoad(reference.node)
+}
+
+function setUpByCall(expression: Node, source: Source, unit: Unit): Binding[] {
+  const root = rootOf(expression)
+  const binding = root && source.bindingOf(root)
+  if (!root || !binding) return bindingsOf(referencesIn(source, unit).filter(isWritten))
+  if (isCalledItself(root) && !callSetsUp(binding, source)) return []
+  return [binding]
+}
+
+function isCalledItself(root: Node): boolean {
+  const call = callOn(root)
+  return call?.type === 'CallExpression' && memberName(untyped(call.callee)) === undefined
+}
+
+/** `configure(5)` is a set-up line if the function changes variables of the module; `log('hello')` is not. */
+function callSetsUp(binding: Binding, source: Source, seen = new Set<Binding>()): boolean {
+  if (binding.kind === 'import' || seen.has(binding)) return false
+  seen.add(binding)
+  if (!isFunctionBinding(binding)) return seen.size === 1
+  return binding.units
+    .flatMap(unit => referencesIn(source, unit))
+    .some(reference => {
+      const inner = reference.binding
+      if (inner?.kind !== 'module' && inner?.kind !== 'export') return false
+      if (!reference.isInitial && touchOf(reference) !== 'read') return true
+      return callSetsUp(inner, source, seen)
+    })
+}
+
+function bindingsOf(references: readonly Reference[]): Binding[] {
+  const bindings = references.flatMap(({ binding }) => binding ?? [])
+  return bindings.filter(({ kind }) => kind !== 'local')
+}
+
+/** Where a unit calls a flow while the module loads. Workers run no flows. */
+export function flowCallIn(source: Source, unit: Unit): Reference | undefined {
+  return referencesIn(source, unit).find(
+    ({ node, binding }) => binding && isFlow(source, binding) && callOn(node) && runsAtLoad(node),
+  )
+}
+
+function isFlow(source: Source, binding: Binding): boolean {
+  return definitionOf(source, binding)?.kind === 'flow'
+}

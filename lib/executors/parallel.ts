@@ -1,0 +1,139 @@
+import type { ResourceLimits } from 'node:worker_threads'
+import { MintakaError } from '../core/errors.js'
+import type { Call, Executor, ExecutorSession, ExecutorSurroundings, Outcome, TaskCode } from '../core/executor.js'
+import { ThreadPool, type ThreadPoolOptions } from '../threads/pool.js'
+import type { Code } from '../threads/protocol.js'
+import { toWire } from '../values/wire.js'
+
+export interface ParallelOptions {
+  /** How many tasks run at once. Default: as many as the processors that this process may use, or MINTAKA_THREADS. */
+  readonly threads?: number
+  /** Of each thread, as in `node:worker_threads`: `{ maxOldGenerationSizeMb: 512 }`. */
+  readonly resourceLimits?: ResourceLimits
+  /** How long a task that was cancelled or is out of time may go on before its thread is ended. Default 500. */
+  readonly cancelGraceMs?: number
+  /** How long a thread without work is kept. Default: as long as the flow runs. */
+  readonly idleTimeoutMs?: number
+}
+
+/** Runs tasks in parallel on worker threads. Threads start with the first task and end with the flow run. */
+export class ParallelExecutor implements Executor {
+  readonly name = 'parallel'
+  readonly #options: ParallelOptions
+
+  constructor(options: ParallelOptions = {}) {
+    checkOptions(options)
+    this.#options = options
+  }
+
+  async start(surroundings: ExecutorSurroundings): Promise<ExecutorSession> {
+    return new ParallelSession(this.#options, surroundings)
+  }
+}
+
+class ParallelSession implements ExecutorSession {
+  readonly where = 'elsewhere'
+  readonly #options: ThreadPoolOptions
+  readonly #log: ExecutorSurroundings['log']
+  readonly #codes = new Map<TaskCode, Code | Promise<Code>>()
+  #pool: ThreadPool | undefined
+  #isClosed = false
+
+  constructor(options: ParallelOptions, { log }: ExecutorSurroundings) {
+    this.#log = log
+    this.#options = { ...options, warn: (message, fields) => log.warn(message, fields) }
+  }
+
+  submit(call: Call): Promise<Outcome> {
+    if (this.#isClosed) {
+      const text = `Task '${call.task.name}' was submitted to a parallel executor that has been closed.`
+      return Promise.reject(new MintakaError('EXECUTOR_CLOSED', text, { task: call.task.name }))
+    }
+    const code = this.#codeOf(call.task)
+    if (!(code instanceof Promise)) return this.#run(call, code)
+    return code.then(
+      code => this.#run(call, code),
+      error => ({ type: 'threw', error }),
+    )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true
+    await this.#pool?.[Symbol.asyncDispose]()
+  }
+
+  #run(call: Call, code: Code): Promise<Outcome> {
+    this.#pool ??= new ThreadPool(this.#options)
+    const taskName = call.task.name
+    return this.#pool.run({
+      call,
+      taskName,
+      code,
+      priority: call.annotations?.priority ?? 0,
+      encodeArgs: moved => toWire(call.args, index => `argument ${index + 1}`, { task: taskName, moved }),
+    })
+  }
+
+  // Prepared once per task; what failed once fails again.
+  #codeOf(task: TaskCode): Code | Promise<Code> {
+    const known = this.#codes.get(task)
+    if (known) return known
+    const code = task.source.type === 'module' ? moduleCode(task.source) : this.#ship(task)
+    this.#codes.set(task, code)
+    return code
+  }
+
+  async #ship(task: TaskCode): Promise<Code> {
+    const { ship } = await import('../shipping/index.js')
+    const { hash, url, warnings } = await ship(task)
+    for (const warning of warnings) this.#log.warn(warning, { task: task.name })
+    const captures = task.source.type === 'slice' ? task.source.captures : undefined
+    const code: Code = {
+      key: captures ? `${hash}#${idOf(captures)}` : hash,
+      url,
+      captures: captures && toWire(captures, 'captures', { task: task.name }),
+    }
+    this.#codes.set(task, code)
+    return code
+  }
+}
+
+function moduleCode({ url, exportName }: Extract<TaskCode['source'], { type: 'module' }>): Code {
+  return { key: `${url}#${exportName}`, url, exportName }
+}
+
+// Two tasks of one source may have captured different values: each has its own function in a thread.
+const ids = new WeakMap<object, number>()
+let count = 0
+function idOf(captures: object): number {
+  const id = ids.get(captures) ?? ++count
+  ids.set(captures, id)
+  return id
+}
+
+const options: Record<keyof ParallelOptions, { is(value: unknown): boolean; readonly wanted: string }> = {
+  threads: { is: value => Number.isInteger(value) && (value as number) >= 1, wanted: 'a whole number from 1' },
+  resourceLimits: { is: value => typeof value === 'object' && value !== null, wanted: 'an object of limits' },
+  cancelGraceMs: { is: isDuration, wanted: 'a number of milliseconds' },
+  idleTimeoutMs: { is: isDuration, wanted: 'a number of milliseconds' },
+}
+
+function checkOptions(given: ParallelOptions): void {
+  for (const [option, value] of Object.entries(given)) {
+    const rule = Object.hasOwn(options, option) ? options[option as keyof ParallelOptions] : undefined
+    if (!rule) {
+      const known = Object.keys(options).join(', ')
+      throw new MintakaError('INVALID_OPTION', `ParallelExecutor has no option '${option}'. There are: ${known}.`, {
+        option,
+      })
+    }
+    if (value !== undefined && !rule.is(value)) {
+      const text = `The option '${option}' of ParallelExecutor is ${rule.wanted}, not ${String(value)}.`
+      throw new MintakaError('INVALID_OPTION', text, { option })
+    }
+  }
+}
+
+function isDuration(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0
+}

@@ -1,0 +1,109 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { t as tap, test } from 'tap'
+import { ThreadPool } from '../../dist/lib/threads/pool.js'
+import { toWire } from '../../dist/lib/values/wire.js'
+import { callOf, taskOf } from './fixtures/calls.js'
+
+const folder = tap.testdir({
+  'tasks.mjs': `
+    import { threadId } from 'node:worker_threads'
+    export const where = () => threadId
+    export const options = () => ({ execArgv: process.execArgv, options: process.env.NODE_OPTIONS })
+    export const wait = () => new Promise(() => { setTimeout(() => {}, 1e6) })
+    export const fail = () => { throw new Error('no') }
+  `,
+  'made.mjs': `
+    let made = 0
+    export default captures => { made++; return x => ({ made, sum: (captures.k ?? 0) + x, list: captures.list }) }
+  `,
+})
+const url = (name: string) => pathToFileURL(join(folder, name)).href
+const lines: unknown[][] = []
+const warn = (...line: unknown[]) => void lines.push(line)
+
+function workOf(exportName: string, args: unknown[] = []) {
+  const call = callOf(taskOf(join(folder, 'tasks.mjs'), exportName), args)
+  const code = { key: exportName, url: url('tasks.mjs'), exportName }
+  return { call, taskName: exportName, code, priority: 0, encodeArgs: () => toWire(args) }
+}
+
+test('a function is made once per thread out of the values that it captured', async t => {
+  await using pool = new ThreadPool({ threads: 1, warn })
+  const list = new Set([1n])
+  const run = (key: string, captures: unknown, x: number) => {
+    const call = callOf(taskOf(join(folder, 'made.mjs'), 'default'))
+    const code = { key, url: url('made.mjs'), captures: captures && toWire(captures) }
+    return pool.run({ call, taskName: 'made', code, priority: 0, encodeArgs: () => toWire([x]) })
+  }
+  t.strictSame(await run('a#1', { k: 10, list }, 1), { type: 'returned', value: { made: 1, sum: 11, list } })
+  t.strictSame(await run('a#1', { k: 10, list }, 2), { type: 'returned', value: { made: 1, sum: 12, list } })
+  t.strictSame(await run('a#2', { k: 20, list }, 1), { type: 'returned', value: { made: 2, sum: 21, list } })
+  t.match(await run('a', undefined, 1), { type: 'returned', value: { made: 3, sum: 1 } })
+})
+
+test('threads start as they are needed, and no more than they may', async t => {
+  await using pool = new ThreadPool({ threads: 3, warn })
+  const ids = new Set<unknown>()
+  for (let time = 0; time < 5; time++) ids.add(((await pool.run(workOf('where'))) as { value: number }).value)
+  t.equal(ids.size, 1, 'one after another need one')
+  const many = await Promise.all(
+    Array.from({ length: 30 }, () => pool.run(workOf('where')) as Promise<{ type: string; value: number }>),
+  )
+  t.equal(new Set(many.map(outcome => outcome.value)).size, 3)
+})
+
+test('a thread without work is given back after idleTimeoutMs', async t => {
+  await using pool = new ThreadPool({ threads: 1, idleTimeoutMs: 1, warn })
+  const first = ((await pool.run(workOf('where'))) as { value: number }).value
+  let next = first
+  for (let time = 0; time < 100 && next === first; time++) {
+    await new Promise(resolve => setTimeout(resolve, 10))
+    next = ((await pool.run(workOf('where'))) as { value: number }).value
+  }
+  t.not(next, first)
+})
+
+test('a thread is started without the loaders and preloads of the main thread', async t => {
+  const before = process.env['NODE_OPTIONS']
+  process.env['NODE_OPTIONS'] =
+    '--import=data:text/javascript, --require "./no such.js" -r ./no.cjs --max-http-header-size=9000'
+  t.teardown(() => {
+    if (before === undefined) delete process.env['NODE_OPTIONS']
+    else process.env['NODE_OPTIONS'] = before
+  })
+  await using pool = new ThreadPool({ threads: 1, warn })
+  t.strictSame(await pool.run(workOf('options')), {
+    type: 'returned',
+    value: { execArgv: [], options: '--max-http-header-size=9000' },
+  })
+})
+
+test('a pool that is closed ends what runs and refuses what comes', async t => {
+  const pool = new ThreadPool({ threads: 1, warn })
+  const running = workOf('wait')
+  const outcomes = [pool.run(running), pool.run(workOf('where'))]
+  await running.call.begun
+  await pool[Symbol.asyncDispose]()
+  const closed = { type: 'crashed', error: { code: 'EXECUTOR_CLOSED' } }
+  t.match(await Promise.all(outcomes), [closed, closed])
+  await t.rejects(pool.run(workOf('where')), { code: 'EXECUTOR_CLOSED' })
+})
+
+test('a process ends by itself when its work has ended, and not before', async t => {
+  const script = `
+    import { ThreadPool } from ${JSON.stringify(new URL('../../dist/lib/threads/pool.js', import.meta.url).href)}
+    const call = { id: '1', name: 'n', attempt: 1, flowRunId: 'f', tags: [], signal: new AbortController().signal, started() {}, log() {}, progress() {} }
+    const code = { key: 'k', url: 'data:text/javascript,export default () => () => new Promise(r => { setTimeout(r, 50, 7) })' }
+    const pool = new ThreadPool({ threads: 2, warn() {} })
+    console.log((await pool.run({ call, taskName: 't', code, priority: 0, encodeArgs: () => [] })).value)
+  `
+  const env = { ...process.env, NODE_OPTIONS: '' }
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+    env,
+    timeout: 10_000,
+  })
+  t.equal(stdout, '7\n')
+})

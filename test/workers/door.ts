@@ -1,0 +1,120 @@
+import { test } from 'tap'
+import { ClaimSlot } from '../../lib/threads/protocol.js'
+import { CallContext, runAs } from '../../workers/context.js'
+import { door, functionOf, installDoor } from '../../workers/door.js'
+
+const envelope = {
+  n: 1,
+  id: 'run-1',
+  name: 'outer-1',
+  taskName: 'outer',
+  attempt: 1,
+  flowRunId: 'flow-1',
+  tags: [],
+  args: [],
+}
+const memory = new SharedArrayBuffer(ClaimSlot.bytes)
+const slot = new ClaimSlot(memory)
+const context = new CallContext({ ...envelope, code: { key: 'k', url: 'data:' } }, slot)
+const inTask = <T>(body: () => T): T => runAs(context, body)
+
+const double = door.task('double', x => (x as number) * 2)
+
+test('a task runs in place inside a task, and nowhere else', async t => {
+  t.equal(await inTask(() => double(4)), 8)
+  t.equal(await inTask(() => double.with({ retries: 3 })(4)), 8)
+  t.equal(double.fn(4), 8)
+  t.throws(() => double(4), { code: 'TASK_OUTSIDE_FLOW' })
+})
+
+test('map calls once per row; unmapped values are passed whole', async t => {
+  const join = door.task('join', (a, b) => `${a}${b}`)
+  t.strictSame(await Promise.all(inTask(() => join.map(['a', 'b'], door.unmapped('!')))), ['a!', 'b!'])
+  t.throws(() => inTask(() => join.map([1], [1, 2])), {
+    code: 'INVALID_ARGUMENT',
+    message: /different lengths \(1, 2\)/,
+  })
+  t.strictSame(
+    await Promise.all(inTask(() => [1, 2].map(double as (x: number) => unknown))),
+    [2, 4],
+    'as xs.map(aTask)',
+  )
+})
+
+test('a flow is refused inside a task and asleep at the top level of a module', async t => {
+  const nightly = door.flow('nightly', () => 1)
+  t.throws(() => inTask(() => nightly.with({})()), {
+    code: 'FLOW_IN_TASK',
+    message:
+      "Flow 'nightly' was called inside task 'outer' on a worker; flows run on the main thread. Call it from a flow.",
+  })
+  const outcome = await Promise.race([nightly(), new Promise(resolve => setImmediate(resolve, 'asleep'))])
+  t.equal(outcome, 'asleep')
+  t.equal(nightly.fn(), 1)
+})
+
+test('contexts are where they belong', async t => {
+  t.equal(inTask(door.taskContext).taskRunId, 'run-1')
+  t.throws(door.taskContext, { code: 'OUTSIDE_RUN' })
+  t.throws(door.flowContext, { code: 'OUTSIDE_RUN' })
+  t.throws(() => inTask(door.flowContext), { code: 'OUTSIDE_RUN', message: /inside a task/ })
+})
+
+test('engines, executors and stores can be made and do nothing', async t => {
+  await using engine = door.createEngine()
+  t.equal(engine.use(), engine)
+  for (const name of [
+    'SequentialExecutor',
+    'ConcurrentExecutor',
+    'ParallelExecutor',
+    'DaskExecutor',
+    'MemoryStore',
+    'JsonStore',
+  ] as const) {
+    t.ok(new door[name]())
+  }
+  t.equal(
+    door.annotate({ priority: 1 }, () => 5),
+    5,
+  )
+  t.equal(
+    door.tags(['a'], () => 6),
+    6,
+  )
+})
+
+test('states can be made by hand', async t => {
+  t.match(
+    [door.Completed(1), door.Failed(new Error('x')), door.Cancelled()],
+    [{ result: 1 }, { message: 'x' }, { type: 'CANCELLED' }],
+  )
+})
+
+test('a task by reference runs the function of that module', async t => {
+  const byReference = door.task.fromModule('data:text/javascript,export const f = x => x + 1', 'f')
+  t.equal(await inTask(() => byReference(1)), 2)
+  await t.rejects(inTask(() => door.task.python('pkg:fn')()) as Promise<unknown>, { code: 'INVALID_ARGUMENT' })
+  t.equal(functionOf(double)(2), 4)
+})
+
+test('the door is put in place once', async t => {
+  installDoor()
+  installDoor()
+  t.equal((globalThis as Record<symbol, unknown>)[Symbol.for('mintaka.door')], door)
+  t.equal(door.__esModule, true)
+})
+
+test('a call that shall stop says so to those who poll and to those who listen', async t => {
+  const call = (n: number) => new CallContext({ ...envelope, n, code: { key: 'k', url: 'data:' } }, slot)
+  const [other, stopped] = [call(7), call(8)]
+  const fired = new Promise(resolve => stopped.signal.addEventListener('abort', resolve))
+  stopped.throwIfCancelled()
+  slot.stop(8)
+  await fired
+  t.match(stopped.signal.reason, { code: 'CANCELLED', message: /'outer-1' was cancelled or ran out of time/ })
+  t.throws(() => stopped.throwIfCancelled(), { code: 'CANCELLED' })
+  t.ok(call(8).signal.aborted, 'whoever asks late finds it aborted')
+  other.throwIfCancelled()
+  t.notOk(other.signal.aborted)
+  other.end()
+})

@@ -1,0 +1,68 @@
+import { MintakaError } from '../lib/core/errors.js'
+import type { ClaimSlot, Code, Envelope, Reply } from '../lib/threads/protocol.js'
+import { fromWire, thrownToWire, toWire } from '../lib/values/wire.js'
+import { CallContext, runAs } from './context.js'
+import { functionOf } from './door.js'
+
+type Fn = (...args: unknown[]) => unknown
+
+const functions = new Map<string, Fn>()
+
+/**
+ * Carries a call out: finds its function, runs it with the decoded arguments, encodes what came of it. Never throws.
+ * `moved` takes the buffers that the reply should move.
+ */
+export function carryOut(envelope: Envelope, slot: ClaimSlot, moved: ArrayBuffer[]): Reply | Promise<Reply> {
+  const startedAt = slot.claim(envelope.n)
+  const context = new CallContext(envelope, slot)
+  const reply = (type: Reply['type'], value: unknown): Reply => {
+    context.end()
+    return { type, value, startedAt, posted: context.posted }
+  }
+  const returned = (value: unknown): Reply => {
+    try {
+      return reply('returned', toWire(value, 'the result', { task: envelope.taskName, moved }))
+    } catch (error) {
+      return threw(error)
+    }
+  }
+  const threw = (thrown: unknown): Reply => reply('threw', thrownToWire(thrown))
+
+  if (slot.isStopped(envelope.n)) return reply('stopped', undefined)
+  try {
+    const value = run(envelope, context)
+    return isThenable(value) ? Promise.resolve(value).then(returned, threw) : returned(value)
+  } catch (thrown) {
+    return threw(thrown)
+  }
+}
+
+function run({ code, args, taskName }: Envelope, context: CallContext): unknown {
+  const call = (fn: Fn): unknown => runAs(context, () => fn(...(fromWire(args) as unknown[])))
+  const fn = functions.get(code.key)
+  // Loaded outside the call: what stands at the top level of a module belongs to no task.
+  return fn ? call(fn) : load(code, taskName).then(call)
+}
+
+// The import is waited for to its end: a module that awaits at its top level what never comes is never ready.
+async function load(code: Code, taskName: string): Promise<Fn> {
+  const module = (await import(code.url)) as Record<string, unknown>
+  const { exportName, captures } = code
+  const fn = exportName === undefined ? made(module, captures) : functionOf(module[exportName])
+  if (typeof fn !== 'function') {
+    const name = exportName ?? 'default'
+    const text = `Task '${taskName}': ${code.url} has no function '${name}' to export.`
+    throw new MintakaError('BUILD', text, { task: taskName, file: code.url })
+  }
+  functions.set(code.key, fn)
+  return fn
+}
+
+function made(module: Record<string, unknown>, captures: unknown): Fn {
+  const make = module['default'] as (captures: unknown) => unknown
+  return functionOf(typeof make === 'function' ? make(fromWire(captures) ?? {}) : undefined)
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}

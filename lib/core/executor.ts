@@ -31,10 +31,11 @@ export interface ExecutorSession extends AsyncDisposable {
    */
   readonly where: 'here' | 'elsewhere'
   /**
-   * Carries one call out. Resolves when its code has ended or was stopped, and never rejects for what the code threw.
-   * A rejection means that the executor itself failed: the run becomes CRASHED.
+   * Carries one call out, never before it returns. Resolves with how the call ended, when its code has ended or was
+   * stopped; what the code threw is an outcome. A rejection means that the executor itself failed: the run becomes
+   * CRASHED. A session that is `here` may return nothing: then the call ends as `call.run()` ends.
    */
-  submit(call: Call): Promise<Outcome>
+  submit(call: Call): Promise<Outcome> | undefined
   /**
    * Sessions that serve strictly one after another give turns: asked for in call order, for tasks and subflows alike,
    * before their inputs are waited for. The run keeps its turn to its end, retry delays included, then calls the function.
@@ -72,7 +73,7 @@ export interface Call {
   readonly signal: AbortSignal
   /**
    * Runs the function in this process, with `args` in the place of the call's own if given. Never throws and never
-   * rejects. For sessions that are `here`.
+   * rejects. For sessions that are `here`; the slot is free again when it has ended.
    */
   run(args?: readonly unknown[]): Outcome | Promise<Outcome>
   /** Says that a worker has begun, at that time (epoch milliseconds; default now). For sessions that are `elsewhere`. */

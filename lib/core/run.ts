@@ -64,6 +64,11 @@ export interface TaskRun extends RunBase {
 
 export type Run = FlowRun | TaskRun
 
+/** A copy of a run's record, as plain data. */
+export function copyOf<R extends Run>(run: R): R {
+  return 'toData' in run && typeof run.toData === 'function' ? (run.toData() as R) : { ...run }
+}
+
 /**
  * Enters a state into a run's record: times, counts and spans. The one place where bookkeeping happens, live and when
  * a store is read back (after Orion's global transition rules).

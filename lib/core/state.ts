@@ -220,6 +220,10 @@ class ErrorState<Y extends 'FAILED' | 'CRASHED' | 'CANCELLED', N extends StateNa
   }
 }
 
+// States are values. Thousands of runs enter the same one in the same millisecond: they share it.
+let lastPending: Pending = new PendingState(0)
+let lastRunning: Running = new RunningState<'Running' | 'Retrying'>('Running', 0, 1)
+
 /** Makes states, one function per name. Times are epoch milliseconds; nothing here reads a clock. */
 export const states = {
   scheduled: (at: number, scheduledTime: number, message?: string): Scheduled =>
@@ -227,15 +231,18 @@ export const states = {
   late: (at: number, scheduledTime: number): Scheduled => new ScheduledState('Late', at, scheduledTime),
   awaitingRetry: (at: number, scheduledTime: number, attempt: number, error: unknown): AwaitingRetry =>
     new AwaitingRetryState(at, scheduledTime, attempt, error, messageOf(error)),
-  pending: (at: number): Pending => new PendingState(at),
+  pending: (at: number): Pending => (lastPending.timestamp === at ? lastPending : (lastPending = new PendingState(at))),
   notReady: (at: number, upstreamId: string, error: unknown, message?: string): NotReady =>
     new NotReadyState(at, upstreamId, error, message),
-  running: (at: number, attempt: number): Running =>
-    new RunningState(attempt > 1 ? 'Retrying' : 'Running', at, attempt),
+  running: (at: number, attempt: number): Running => {
+    if (lastRunning.timestamp === at && lastRunning.attempt === attempt) return lastRunning
+    lastRunning = new RunningState(attempt > 1 ? 'Retrying' : 'Running', at, attempt)
+    return lastRunning
+  },
   cancelling: (at: number, attempt: number, message?: string): Cancelling =>
     new RunningState('Cancelling', at, attempt, message),
   completed: <T>(at: number, result: T, message?: string): Completed<T> =>
-    new CompletedState('Completed', at, result, message),
+    new CompletedState<T>('Completed', at, result, message),
   cached: <T>(at: number, result: T, cachedFrom?: string): Completed<T> =>
     new CompletedState('Cached', at, result, undefined, cachedFrom),
   failed: (at: number, error: unknown, message = messageOf(error)): Failed =>

@@ -1,72 +1,80 @@
 import { allowedFuture, isFuture, type RunFuture } from '../core/future.js'
 import type { RunInput } from '../core/run.js'
-import type { SettledState } from '../core/state.js'
 import { copyWith } from '../core/traverse.js'
 import { preview } from '../values/preview.js'
 import { Future } from './future.js'
-
-type Edge = RunFuture<unknown> | object
 
 /** The inputs of a run: what it was called with, and which runs it has to wait for before it may start. */
 export interface Inputs {
   /** The arguments as they were at the call: containers are copied, futures still in place. */
   readonly args: readonly unknown[]
-  /** Runs whose values it needs, in the order in which they were found. */
-  readonly upstream: readonly RunFuture<unknown>[]
-  /** Runs that it waits for and receives as states, failed or not. */
-  readonly allowed: readonly RunFuture<unknown>[]
-  /** For the record. */
-  readonly described: readonly RunInput[]
+  /** Runs it waits for, if there are any. */
+  readonly edges: Edges | undefined
+  /** For the record; left out where the arguments are small constants, which can be described later. */
+  readonly described: readonly RunInput[] | undefined
 }
 
-const none: readonly RunFuture<unknown>[] = []
+export interface Edges {
+  /** Runs whose values it needs, in the order in which they were found. */
+  readonly upstream: readonly RunFuture<unknown>[]
+  /** Runs that it receives as states, failed or not. */
+  readonly allowed: readonly RunFuture<unknown>[]
+}
+
+type Edge = RunFuture<unknown> | object
 
 /**
  * Takes the arguments of a call as they are now: the caller may change its arrays afterwards. Futures are found at any
  * depth where arguments are searched.
  */
-export function takeInputs(
-  args: readonly unknown[],
-  waitFor: readonly RunFuture<unknown>[] | undefined,
-  nameOf: (index: number) => string,
-): Inputs {
-  let upstream: RunFuture<unknown>[] | undefined
-  let allowed: RunFuture<unknown>[] | undefined
-  const taken: unknown[] = new Array(args.length)
-  const described: RunInput[] = new Array(args.length)
-  for (let index = 0; index < args.length; index++) {
-    const arg = args[index]
-    if (typeof arg !== 'object' || arg === null) {
-      taken[index] = arg
-      described[index] = { name: nameOf(index), preview: preview(arg) }
-      continue
-    }
-    let runs: string[] | undefined
-    taken[index] = copyWith<Edge>(arg, isEdge, edge => {
+export function takeInputs(args: readonly unknown[], waitFor?: readonly RunFuture<unknown>[], name?: string): Inputs {
+  if (!waitFor?.length && args.every(isSmall)) return { args, edges: undefined, described: undefined }
+  const upstream: RunFuture<unknown>[] = []
+  const allowed: RunFuture<unknown>[] = []
+  const described: RunInput[] = []
+  const taken = args.map((arg, index) => {
+    const runs: string[] = []
+    const copy = copyWith<Edge>(arg, isEdge, edge => {
       const opted = allowedFuture(edge)
-      const future = opted ?? (edge as RunFuture<unknown>)
-      if (opted) (allowed ??= []).push(opted)
-      else (upstream ??= []).push(future)
-      ;(runs ??= []).push(future.id)
+      if (opted) allowed.push(opted)
+      else upstream.push(edge as RunFuture<unknown>)
+      runs.push((opted ?? (edge as RunFuture<unknown>)).id)
       return edge
     })
-    described[index] = runs ? { name: nameOf(index), runs } : { name: nameOf(index), preview: preview(arg) }
-  }
+    described.push(runs.length > 0 ? { name: name ?? String(index), runs } : describe(name ?? String(index), arg))
+    return copy
+  })
   if (waitFor?.length) {
-    upstream = [...(upstream ?? none), ...waitFor]
+    upstream.push(...waitFor)
     described.push({ name: 'waitFor', runs: waitFor.map(({ id }) => id) })
   }
-  return { args: taken, upstream: upstream ?? none, allowed: allowed ?? none, described }
+  return { args: taken, edges: upstream.length + allowed.length > 0 ? { upstream, allowed } : undefined, described }
+}
+
+/** Descriptions of arguments that hold no runs. */
+export function describeInputs(args: readonly unknown[], name?: string): readonly RunInput[] {
+  return args.map((arg, index) => describe(name ?? String(index), arg))
+}
+
+function describe(name: string, value: unknown): RunInput {
+  return { name, preview: preview(value) }
+}
+
+/** Neither holds anything nor is worth letting go of. */
+function isSmall(value: unknown): boolean {
+  return typeof value === 'string' ? value.length <= 100 : typeof value !== 'object' || value === null
 }
 
 /** The arguments with values in the place of futures, and settled states in the place of allowed failures. */
 export function withValues(args: readonly unknown[]): readonly unknown[] {
-  return copyWith<Edge>(args, isEdge, edge => {
-    const opted = allowedFuture(edge)
-    if (opted) return opted.state
-    const { state } = edge as RunFuture<unknown>
-    return state.type === 'COMPLETED' ? state.result : undefined
-  }) as unknown[]
+  return args.map(arg =>
+    copyWith<Edge>(arg, isEdge, edge => {
+      const opted = allowedFuture(edge)
+      if (opted) return opted.state
+      const { state } = edge as RunFuture<unknown>
+      return state.type === 'COMPLETED' ? state.result : undefined
+    }),
+  )
 }
 
 /** Calls back when all have settled. */
@@ -80,7 +88,7 @@ export function whenAllSettled(futures: readonly RunFuture<unknown>[], callback:
   for (const future of futures) {
     const life = Future.lifeOf(future)
     if (life) life.whenSettled(settled)
-    else void (future.wait() as Promise<SettledState>).then(settled)
+    else void future.wait().then(settled)
   }
 }
 

@@ -2,6 +2,8 @@ import { isMintakaError, MintakaError } from '../core/errors.js'
 import type { Run } from '../core/run.js'
 import { isSettled, type SettledState, type State, states } from '../core/state.js'
 
+type Callback<T> = (state: SettledState<T>) => void
+
 /**
  * A run while it lives: its record, and who waits for it to settle. A run settles once. What a state means for the
  * run's record is `enter` of core; this class only tells those who wait.
@@ -11,7 +13,7 @@ export abstract class Life<T = unknown> {
   /** Whether somebody looks at how the run ends: `then`, `wait`, `result`, `cancel`, or a run that waits for it. */
   watched = false
   #settled: SettledState<T> | undefined
-  #waiting: ((state: SettledState<T>) => void)[] | undefined
+  #waiting: Callback<T> | Callback<T>[] | undefined // mostly one: no list for it
 
   get id(): string {
     return this.record.id
@@ -29,26 +31,33 @@ export abstract class Life<T = unknown> {
   }
 
   /** Calls back when the run has settled: now, if it has. */
-  whenSettled(callback: (state: SettledState<T>) => void): void {
+  whenSettled(callback: Callback<T>): void {
     this.watched = true
     if (this.#settled) callback(this.#settled)
-    else if (this.#waiting) this.#waiting.push(callback)
-    else this.#waiting = [callback]
+    else if (!this.#waiting) this.#waiting = callback
+    else if (typeof this.#waiting === 'function') this.#waiting = [this.#waiting, callback]
+    else this.#waiting.push(callback)
   }
 
   /** Takes a callback back. */
-  forget(callback: (state: SettledState<T>) => void): void {
-    this.#waiting = this.#waiting?.filter(waiting => waiting !== callback)
+  forget(callback: Callback<T>): void {
+    if (this.#waiting === callback) this.#waiting = undefined
+    else if (Array.isArray(this.#waiting)) this.#waiting = this.#waiting.filter(waiting => waiting !== callback)
   }
 
   abstract cancel(reason?: string): void
+
+  /** The run has settled, and those who waited have been told. */
+  protected abstract over(): void
 
   protected settle(state: SettledState<T>): void {
     if (this.#settled) return
     this.#settled = state
     const waiting = this.#waiting
     this.#waiting = undefined
-    if (waiting) for (const callback of waiting) callback(state)
+    if (typeof waiting === 'function') waiting(state)
+    else if (waiting) for (const callback of waiting) callback(state)
+    this.over()
   }
 
   /** A rule said ABORT: nothing is written, the record stays where it was, and the future throws ABORTED. */

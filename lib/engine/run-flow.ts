@@ -11,7 +11,7 @@ import type { FlowDefinition } from './definitions.js'
 import type { Engine } from './engine.js'
 import { type BodyEnd, finalState, futuresIn } from './final-state.js'
 import { Future } from './future.js'
-import { type Inputs, takeInputs, whenAllSettled, withValues } from './inputs.js'
+import { describeInputs, type Inputs, takeInputs, whenAllSettled, withValues } from './inputs.js'
 import { Life, upstreamError } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
 import { type Scope, scopes, unite } from './scope.js'
@@ -50,6 +50,7 @@ export class FlowLife extends Life {
   #accepts = false
   #interrupted: MintakaError | undefined
   #interrupt: (() => void) | undefined
+  readonly #idPrefix: string
   #calls = 0
   readonly #counts = new Map<string, number>()
   #done: Map<string, Completed[]> | undefined
@@ -72,7 +73,7 @@ export class FlowLife extends Life {
     this.#flow = flow
     this.#parent = parent
     this.#depth = parent ? parent.#depth + 1 : 1
-    this.#inputs = takeInputs(parameters, flow.waitFor, () => 'parameters')
+    this.#inputs = takeInputs(parameters, flow.waitFor, 'parameters')
     this.#scope = { ...scope, flow: this, attempt: 0, task: undefined, taskName: undefined }
     this.#refuseDepth()
     const now = engine.now()
@@ -99,6 +100,7 @@ export class FlowLife extends Life {
       totalRunTimeMs: 0,
       runCount: 0,
     }
+    this.#idPrefix = `${start.id}-`
     this.future = new Future(this)
     this.#mirror?.follow(this)
     if (flow.signal) this.#obey(flow.signal)
@@ -139,8 +141,8 @@ export class FlowLife extends Life {
   }
 
   async #inputsArrive(): Promise<void> {
-    const { upstream, allowed } = this.#inputs
-    if (upstream.length + allowed.length === 0) return
+    if (!this.#inputs.edges) return
+    const { upstream, allowed } = this.#inputs.edges
     await new Promise<void>(resolve => {
       this.#wake = resolve
       whenAllSettled([...upstream, ...allowed], resolve)
@@ -283,23 +285,29 @@ export class FlowLife extends Life {
     })
   }
 
-  /** The next id of a task run, and how often its key was called before in this flow run. */
-  number(taskKey: string): { id: string; dynamicKey: number } {
-    const dynamicKey = this.#counts.get(taskKey) ?? 0
-    this.#counts.set(taskKey, dynamicKey + 1)
-    const id = `${this.record.id}-${this.#calls}`
+  /** How often a task key was called before in this attempt of the flow run. */
+  countCall(taskKey: string): number {
+    const count = this.#counts.get(taskKey) ?? 0
+    this.#counts.set(taskKey, count + 1)
+    return count
+  }
+
+  nextTaskRunId(): string {
+    const id = this.#idPrefix + this.#calls
     this.#calls += 1
-    return { id, dynamicKey }
+    return id
   }
 
   /** Takes a run as one of its own: the flow run does not end before it. */
   adopt(child: Life): void {
     this.#children.push(child)
     this.#open += 1
-    child.whenSettled(() => {
-      this.#open -= 1
-      if (this.#open === 0) this.#whenEmpty?.()
-    })
+  }
+
+  /** One of its own has settled. */
+  childOver(): void {
+    this.#open -= 1
+    if (this.#open === 0) this.#whenEmpty?.()
   }
 
   /** Whether an earlier attempt of this flow run may have done what a task is about to do. */
@@ -458,17 +466,21 @@ export class FlowLife extends Life {
   #settleWatched(state: SettledState): void {
     const unseen = !this.watched && !this.#parent && state.type !== 'COMPLETED'
     this.settle(state)
-    this.#over?.()
     if (unseen) this.future.rejectUnwatched(state)
   }
 
-  #over: (() => void) | undefined
+  protected override over(): void {
+    this.#parent?.childOver()
+    this.#whenOver?.()
+  }
+
+  #whenOver: (() => void) | undefined
 
   /** Calls back when the run has settled, without counting as somebody who watches how. */
   whenOver(callback: () => void): void {
     if (this.settled) return callback()
-    const before = this.#over
-    this.#over = () => {
+    const before = this.#whenOver
+    this.#whenOver = () => {
       before?.()
       callback()
     }
@@ -517,11 +529,11 @@ class Mirror {
     now: number,
   ) {
     const key = taskKeyOf(flow.file, flow.name, flow.tags)
-    const { id, dynamicKey } = parent.number(key)
+    const dynamicKey = parent.countCall(key)
     this.#parent = parent
     this.record = {
       kind: 'task-run',
-      id,
+      id: parent.nextTaskRunId(),
       name: `${flow.name}-${key.slice(0, 8)}-${dynamicKey}`,
       flowRunId: parent.record.id,
       taskName: flow.name,
@@ -529,7 +541,7 @@ class Mirror {
       dynamicKey,
       created: now,
       tags,
-      inputs: inputs.described,
+      inputs: inputs.described ?? describeInputs(inputs.args, 'parameters'),
       state: states.pending(now),
       startTime: undefined,
       endTime: undefined,

@@ -1,96 +1,100 @@
+import { AsyncResource } from 'node:async_hooks'
 import { type Annotations, mergeAnnotations } from '../core/annotations.js'
 import type { TaskContext } from '../core/context.js'
 import { asError, MintakaError } from '../core/errors.js'
-import type { Call, Outcome } from '../core/executor.js'
+import type { Call, Outcome, TaskCode } from '../core/executor.js'
 import { isFuture } from '../core/future.js'
 import type { LogLevel } from '../core/logger.js'
-import { enter, type TaskRun } from '../core/run.js'
+import { enter } from '../core/run.js'
 import { type Completed, isSettled, isState, isTerminal, type SettledState, type State, states } from '../core/state.js'
 import { hashValue } from '../values/hash.js'
 import type { TaskDefinition } from './definitions.js'
-import { type Inputs, takeInputs, whenAllSettled, withValues } from './inputs.js'
+import { type Edges, takeInputs, whenAllSettled, withValues } from './inputs.js'
 import { Life, upstreamError } from './life.js'
 import type { FlowLife } from './run-flow.js'
 import { type Scope, scopes, unite } from './scope.js'
 import { taskKeyOf, versionOf } from './source.js'
+import { TaskRecord } from './task-record.js'
 
 /**
  * The life of a task run: it takes its turn, waits for its inputs, and is attempted until a state settles it. What may
  * happen is decided in core; here it is only done: told to the store, to those who listen and to those who wait.
+ *
+ * A flow may start a hundred thousand at once, so the common way (nothing to wait for, one attempt) is taken by plain
+ * calls; only those that wait have a promise to wait with.
  */
 export class TaskLife extends Life {
-  readonly record: TaskRun
-  readonly #flow: FlowLife
-  readonly #task: TaskDefinition
+  readonly record: TaskRecord
+  readonly flow: FlowLife
+  readonly task: TaskDefinition
   readonly #scope: Scope
-  #inputs: Inputs | undefined
+  /** The arguments as they were at the call, futures still in place. */
+  #args: readonly unknown[]
+  #edges: Edges | undefined
+  /** The attempt that is being carried out. */
+  #call: TaskCall | undefined
   /** When the next attempt may begin: after a retry delay, or when a rule said WAIT. */
   #notBefore = 0
   #wake: (() => void) | undefined
-  #call: TaskCall | undefined
   #cancelled: MintakaError | undefined
   #timedOut: MintakaError | undefined
-  #cacheKey: string | undefined
-  #reuseKey: string | undefined
+  #keys: { cache?: string | undefined; reuse?: string | undefined } | undefined
+  /** Gives the turn back, on executors that give turns. */
+  #release: (() => void) | undefined
+  #bodies = 0
 
   static start(flow: FlowLife, task: TaskDefinition, args: readonly unknown[], scope: Scope): TaskLife {
     const life = new TaskLife(flow, task, args, scope)
-    void life.#live()
+    life.#begin()
     return life
   }
 
   private constructor(flow: FlowLife, task: TaskDefinition, args: readonly unknown[], scope: Scope) {
     super()
-    this.#flow = flow
-    this.#task = task
+    this.flow = flow
+    this.task = task
     this.#scope = scope
-    this.#inputs = takeInputs(args, task.waitFor, String)
-    const key = keyOf(task)
-    const { id, dynamicKey } = flow.number(key)
-    const now = flow.engine.now()
-    this.record = {
-      kind: 'task-run',
-      id,
-      name: task.runName ?? `${task.name}-${key.slice(0, 8)}-${dynamicKey}`,
+    const inputs = takeInputs(args, task.waitFor)
+    this.#args = inputs.args
+    this.#edges = inputs.edges
+    const taskKey = keyOf(task)
+    this.record = new TaskRecord({
+      id: flow.nextTaskRunId(),
       flowRunId: flow.record.id,
       taskName: task.name,
-      taskKey: key,
-      dynamicKey,
-      created: now,
+      taskKey,
+      dynamicKey: flow.countCall(taskKey),
       tags: unite(task.tags, scope.tags),
-      inputs: this.#inputs.described,
-      state: states.pending(now),
-      startTime: undefined,
-      endTime: undefined,
-      totalRunTimeMs: 0,
-      runCount: 0,
-      childFlowRunId: undefined,
-    }
+      state: states.pending(flow.engine.now()),
+      runName: task.runName,
+      described: inputs.described,
+      constants: inputs.args,
+    })
     flow.adopt(this)
     flow.engine.created(this.record)
     if (task.signal) this.#obey(task.signal)
   }
 
-  async #live(): Promise<void> {
-    // Asked for before anything is awaited: turns are taken in call order.
-    const release = await this.#flow.session.turn?.()
+  /** Turns are asked for before anything is awaited: they are taken in call order. */
+  #begin(): void {
+    const turn = this.flow.session.turn?.()
+    if (turn || this.#edges) void this.#arrive(turn)
+    else this.#submit()
+  }
+
+  async #arrive(turn: Promise<() => void> | undefined): Promise<void> {
     try {
-      if (this.#inputs?.upstream.length || this.#inputs?.allowed.length) await this.#inputsArrive()
-      while (!this.settled) {
-        if (this.#notBefore > 0) await this.#pause()
-        if (!this.settled) await this.#attempt()
-      }
+      if (turn) this.#release = await turn
+      if (this.#edges) await this.#inputsArrive(this.#edges)
+      if (this.settled) this.#giveTurnBack()
+      else this.#submit()
     } catch (error) {
       this.#lose(error)
-    } finally {
-      this.#inputs = undefined
-      release?.()
     }
   }
 
   /** Waits until every upstream run has settled; one that did not complete puts this run to rest in NotReady. */
-  async #inputsArrive(): Promise<void> {
-    const { upstream, allowed } = this.#inputs as Inputs
+  async #inputsArrive({ upstream, allowed }: Edges): Promise<void> {
     await new Promise<void>(resolve => {
       this.#wake = resolve
       whenAllSettled([...upstream, ...allowed], resolve)
@@ -99,12 +103,58 @@ export class TaskLife extends Life {
     const failed = upstream.find(({ state }) => state.type !== 'COMPLETED')
     if (!failed) return
     const error = upstreamError(this.record.name, failed, failed.state)
-    await this.#propose(states.notReady(this.#flow.engine.now(), failed.id, error, error.message))
+    await this.#propose(states.notReady(this.flow.engine.now(), failed.id, error, error.message))
+  }
+
+  /** Hands an attempt to the executor. What starts work elsewhere is asked for its verdict first. */
+  #submit(): void {
+    if (this.settled) return
+    const may = this.flow.session.where === 'elsewhere' ? this.mayRun() : true
+    if (may === true) this.#handOver()
+    else if (may === false) this.#tryLater()
+    else may.then(yes => (yes ? this.#handOver() : this.#tryLater())).catch(error => this.#lose(error))
+  }
+
+  #handOver(): void {
+    const { logger, session } = this.flow
+    if (logger.enabled('info')) logger.info(`Task run '${this.record.name}' submitted`)
+    const call = new TaskCall(this, this.#arguments())
+    this.#call = call
+    const failed = (cause: unknown) => this.ended(call, { type: 'crashed', error: this.#executorFailure(cause) })
+    try {
+      const submitted = session.submit(call)
+      if (submitted) submitted.then(outcome => this.ended(call, outcome), failed)
+      else call.reports = true
+    } catch (cause) {
+      failed(cause)
+    }
+  }
+
+  /** The attempt is over. One that was given up, because it ran out of time, ends unheard. */
+  ended(call: TaskCall, outcome: Outcome): void {
+    call.end()
+    if (this.#call !== call) return
+    this.#call = undefined
+    if (this.settled) return
+    try {
+      if (call.refused) return this.#tryLater()
+      if (this.record.state.type !== 'RUNNING' && outcome.type !== 'stopped') this.started()
+      const stored = this.#propose(this.#stateAfter(outcome))
+      if (stored) stored.then(() => this.#tryLater()).catch(error => this.#lose(error))
+      else this.#tryLater()
+    } catch (error) {
+      this.#lose(error)
+    }
+  }
+
+  /** Submits again once the time has come, if there is to be another attempt. */
+  #tryLater(): void {
+    if (!this.settled && this.#notBefore > 0) void this.#pause().then(() => this.#submit())
   }
 
   /** Waits for the time of the next attempt, or until the run is cancelled. */
   async #pause(): Promise<void> {
-    const { engine } = this.#flow
+    const { engine } = this.flow
     while (!this.settled && engine.now() < this.#notBefore) {
       await new Promise<void>(resolve => {
         const stop = engine.surroundings.timer(this.#notBefore - engine.now(), resolve)
@@ -117,43 +167,13 @@ export class TaskLife extends Life {
     this.#notBefore = 0
   }
 
-  async #attempt(): Promise<void> {
-    const { session, logger } = this.#flow
-    if (session.where === 'elsewhere' && !(await this.mayRun())) return
-    if (logger.enabled('info')) logger.info(`Task run '${this.record.name}' submitted`)
-    const call = new TaskCall(this, this.#flow, this.#task, this.record, this.#arguments())
-    this.#call = call
-    const outcome = await this.#carryOut(call)
-    this.#call = undefined
-    call.end()
-    if (this.settled || call.refused) return
-    if (this.record.state.type !== 'RUNNING' && outcome.type !== 'stopped') this.started()
-    const stored = this.#propose(this.#stateAfter(outcome))
-    if (stored) await stored
-  }
-
-  async #carryOut(call: TaskCall): Promise<Outcome> {
-    try {
-      const submitted = this.#flow.session.submit(call)
-      return await (this.#task.timeoutMs === undefined ? submitted : Promise.race([submitted, call.overdue]))
-    } catch (cause) {
-      const what = `The executor '${this.#flow.executorName}' failed to carry out '${this.record.name}'`
-      return {
-        type: 'crashed',
-        error: new MintakaError('EXECUTOR_FAILED', `${what}: ${asError(cause).message}`, { cause }),
-      }
-    }
-  }
-
   // The snapshot is ours, but a body may change its arguments: each attempt that could be followed by another gets a copy.
   #arguments(): readonly unknown[] {
-    const { args, upstream, allowed } = this.#inputs as Inputs
-    const asTaken = upstream.length === 0 && allowed.length === 0 && this.#task.retries === 0
-    return asTaken ? args : withValues(args)
+    return this.#edges || this.task.retries > 0 ? withValues(this.#args) : this.#args
   }
 
   #stateAfter(outcome: Outcome): State {
-    const now = this.#flow.engine.now()
+    const now = this.flow.engine.now()
     if (this.#cancelled) return states.cancelled(now, this.#cancelled)
     if (this.#timedOut) return states.timedOut(now, this.#timedOut)
     switch (outcome.type) {
@@ -166,30 +186,35 @@ export class TaskLife extends Life {
       case 'crashed':
         return states.crashed(now, outcome.error)
       case 'stopped': {
-        const what = `The executor '${this.#flow.executorName}' stopped '${this.record.name}', which nobody had asked for`
+        const what = `The executor '${this.flow.executorName}' stopped '${this.record.name}', which nobody had asked for`
         return states.crashed(now, new MintakaError('EXECUTOR_FAILED', `${what}.`))
       }
     }
   }
 
+  #executorFailure(cause: unknown): MintakaError {
+    const what = `The executor '${this.flow.executorName}' failed to carry out '${this.record.name}'`
+    return new MintakaError('EXECUTOR_FAILED', `${what}: ${asError(cause).message}`, { cause })
+  }
+
   /** Whether the attempt may begin: asks the rules about RUNNING, with the cached result if there is one. */
   mayRun(): boolean | Promise<boolean> {
-    return this.#task.cacheKey !== undefined || this.#flow.reuses ? this.#mayRunUnlessDone() : this.#admit(undefined)
+    return this.task.cacheKey !== undefined || this.flow.reuses ? this.#mayRunUnlessDone() : this.#admit(undefined)
   }
 
   async #mayRunUnlessDone(): Promise<boolean> {
     try {
-      const done = this.#flow.takeDone(this.#computeReuseKey()) ?? (await this.#cached())
-      return this.#admit(done)
+      const done = this.flow.reuses ? this.flow.takeDone(this.#computeReuseKey()) : undefined
+      return this.#admit(done ?? (await this.#cached()))
     } catch (error) {
-      await this.#propose(states.failed(this.#flow.engine.now(), error))
+      await this.#propose(states.failed(this.flow.engine.now(), error))
       return false
     }
   }
 
   #admit(cached: Completed | undefined): boolean | Promise<boolean> {
     if (this.settled || this.#cancelled) return false
-    const { engine } = this.#flow
+    const { engine } = this.flow
     const now = engine.now()
     const verdict = engine.propose({
       run: this.record,
@@ -206,25 +231,26 @@ export class TaskLife extends Life {
   }
 
   async #cached(): Promise<Completed | undefined> {
-    this.#cacheKey = this.#computeCacheKey()
-    if (this.#cacheKey === undefined) return undefined
-    const { store, now } = this.#flow.engine
-    const entry = await store.getCached(this.#cacheKey)
+    const key = this.#computeCacheKey()
+    if (key === undefined) return undefined
+    this.#keys = { ...this.#keys, cache: key }
+    const { store, now } = this.flow.engine
+    const entry = await store.getCached(key)
     if (!entry || (entry.expires !== undefined && entry.expires <= now())) return undefined
     return states.cached(entry.state.timestamp, entry.state.result, entry.runId)
   }
 
   #computeCacheKey(): string | undefined {
-    const { cacheKey, name, code } = this.#task
+    const { cacheKey, name, code } = this.task
     const { taskKey, tags } = this.record
     const args = this.#arguments()
     if (typeof cacheKey === 'function') {
-      return cacheKey({ taskName: name, taskKey, flowName: this.#flow.record.flowName, tags }, args)
+      return cacheKey({ taskName: name, taskKey, flowName: this.flow.record.flowName, tags }, args)
     }
     if (cacheKey === undefined) return undefined
     return hashValue([
       taskKey,
-      codeVersion(this.#task),
+      codeVersion(this.task),
       code.source.type === 'slice' ? code.source.captures : undefined,
       args,
     ])
@@ -232,13 +258,13 @@ export class TaskLife extends Life {
 
   /** What an earlier attempt of the flow did under the same key need not be done again. */
   #computeReuseKey(): string | undefined {
-    if (!this.#flow.reuses) return undefined
-    this.#reuseKey ??= hashValue([this.record.taskKey, this.#arguments()])
-    return this.#reuseKey
+    this.#keys ??= {}
+    this.#keys.reuse ??= hashValue([this.record.taskKey, this.#arguments()])
+    return this.#keys.reuse
   }
 
   /** The worker has begun. */
-  started(at = this.#flow.engine.now()): void {
+  started(at = this.flow.engine.now()): void {
     if (this.settled || this.record.state.type === 'RUNNING') return
     this.#enter(states.running(at, this.record.runCount + 1))
     if (this.#cancelled) this.#startCancelling(this.#cancelled)
@@ -250,15 +276,16 @@ export class TaskLife extends Life {
     const name = this.record.name
     this.#timedOut = new MintakaError('TIMED_OUT', `'${name}' took longer than its ${timeoutMs} ms.`, { timeoutMs })
     this.#call?.abort(this.#timedOut)
-    if (this.#flow.session.where === 'here') {
+    if (this.flow.session.where === 'here') {
       const note =
         'what runs in this process cannot be stopped: it keeps its slot until it ends, and its result is dropped'
-      this.#flow.logger.warn(`'${name}' took longer than its ${timeoutMs} ms; ${note}`, { taskRunId: this.record.id })
+      this.flow.logger.warn(`'${name}' took longer than its ${timeoutMs} ms; ${note}`, { taskRunId: this.record.id })
+      if (this.#call) this.ended(this.#call, stopped)
     }
   }
 
   get annotations(): Annotations | undefined {
-    return mergeAnnotations(this.#scope.annotations, this.#task.annotations)
+    return mergeAnnotations(this.#scope.annotations, this.task.annotations)
   }
 
   /**
@@ -270,16 +297,16 @@ export class TaskLife extends Life {
     const why = reason === undefined ? '' : `: ${reason}`
     this.#cancelled = new MintakaError('CANCELLED', `'${this.record.name}' was cancelled${why}.`, { reason })
     if (this.record.state.type === 'RUNNING') this.#startCancelling(this.#cancelled)
-    else if (this.#call && this.#flow.session.where === 'elsewhere') this.#call.abort(this.#cancelled)
-    else this.#propose(states.cancelled(this.#flow.engine.now(), this.#cancelled))?.catch(error => this.#lose(error))
+    else if (this.#call && this.flow.session.where === 'elsewhere') this.#call.abort(this.#cancelled)
+    else this.#propose(states.cancelled(this.flow.engine.now(), this.#cancelled))?.catch(error => this.#lose(error))
     this.#wake?.()
   }
 
   #startCancelling(why: MintakaError): void {
-    this.#enter(states.cancelling(this.#flow.engine.now(), this.record.runCount, why.message))
+    this.#enter(states.cancelling(this.flow.engine.now(), this.record.runCount, why.message))
     this.#call?.abort(why)
-    if (this.#flow.session.where === 'here') {
-      this.#flow.logger.info(`'${this.record.name}' was asked to stop; it is cancelled when its code ends`)
+    if (this.flow.session.where === 'here') {
+      this.flow.logger.info(`'${this.record.name}' was asked to stop; it is cancelled when its code ends`)
     }
   }
 
@@ -295,9 +322,9 @@ export class TaskLife extends Life {
    * is something to wait for: a hundred thousand runs would feel it.
    */
   #propose(to: State): Promise<void> | undefined {
-    const { engine } = this.#flow
+    const { engine } = this.flow
     const now = engine.now()
-    const verdict = engine.propose({ run: this.record, from: this.record.state, to, now, retry: this.#task })
+    const verdict = engine.propose({ run: this.record, from: this.record.state, to, now, retry: this.task })
     if (verdict.type === 'ACCEPT') return this.#enter(to)
     if (verdict.type === 'REJECT') return this.#enter(verdict.state)
     if (verdict.type === 'WAIT') return this.#proposeAgain(to, verdict.until - now)
@@ -306,15 +333,15 @@ export class TaskLife extends Life {
   }
 
   async #proposeAgain(to: State, ms: number): Promise<void> {
-    await new Promise<void>(resolve => void this.#flow.engine.surroundings.timer(ms, resolve))
+    await new Promise<void>(resolve => void this.flow.engine.surroundings.timer(ms, resolve))
     if (!this.settled) await this.#propose(to)
   }
 
   #enter(state: State): Promise<void> | undefined {
-    const { engine } = this.#flow
+    const { engine } = this.flow
     const from = this.record.state
     enter(this.record, state)
-    const ack = engine.store.appendState(this.record, state, { persist: this.#task.persistResult })
+    const ack = engine.store.appendState(this.record, state, { persist: this.task.persistResult })
     if (!isSettled(state)) {
       if (state.name === 'AwaitingRetry') this.#retryAt(state.scheduledTime)
       engine.changed(this.record, from, state)
@@ -328,7 +355,7 @@ export class TaskLife extends Life {
 
   #end(from: State, state: SettledState): void {
     this.settle(state)
-    this.#flow.engine.changed(this.record, from, state)
+    this.flow.engine.changed(this.record, from, state)
     this.#logEnd(state)
   }
 
@@ -338,64 +365,64 @@ export class TaskLife extends Life {
   }
 
   #remember(state: Completed): void {
-    if (this.#reuseKey !== undefined || this.#flow.keepsDone) this.#flow.keepDone(this.#keyToKeep(), state)
-    if (this.#cacheKey === undefined) return
-    const { cacheForMs } = this.#task
+    if (this.flow.keepsDone) this.flow.keepDone(this.#computeReuseKey(), state)
+    const key = this.#keys?.cache
+    if (key === undefined) return
+    const { cacheForMs } = this.task
     const expires = cacheForMs === undefined ? undefined : state.timestamp + cacheForMs
-    const { engine } = this.#flow
+    const { engine } = this.flow
     const warn = (error: unknown) => engine.logger.warn(`The result of '${this.record.name}' was not cached`, { error })
     try {
-      const put = engine.store.putCached(this.#cacheKey, { state, expires, runId: this.record.id })
+      const put = engine.store.putCached(key, { state, expires, runId: this.record.id })
       if (put) put.catch(warn)
     } catch (error) {
       warn(error)
     }
   }
 
-  #keyToKeep(): string | undefined {
-    this.#reuseKey ??= this.#inputs && hashValue([this.record.taskKey, this.#arguments()])
-    return this.#reuseKey
-  }
-
   #logEnd(state: State): void {
-    const { logger } = this.#flow
+    const { logger } = this.flow
     const level = state.type === 'COMPLETED' ? 'info' : 'error'
     if (!logger.enabled(level)) return
     const why = state.message === undefined ? '' : `: ${state.message}`
     logger[level](`Task run '${this.record.name}' finished in state ${state.name}${why}`)
   }
 
+  protected override over(): void {
+    this.#args = []
+    this.#edges = undefined
+    this.flow.childOver()
+    this.#giveTurnBack()
+  }
+
+  /** A body that cannot be stopped keeps its turn until it ends, whatever has become of its run. */
+  #giveTurnBack(): void {
+    if (!this.settled || this.#bodies > 0) return
+    this.#release?.()
+    this.#release = undefined
+  }
+
   /** The store refused, or we have a defect: the run must settle all the same. */
   #lose(error: unknown): void {
-    if (!this.settled) this.settle(states.crashed(this.#flow.engine.now(), error))
-    this.#flow.logger.error(`'${this.record.name}' was lost`, { error })
+    if (!this.settled) this.settle(states.crashed(this.flow.engine.now(), error))
+    this.flow.logger.error(`'${this.record.name}' was lost`, { error })
   }
 
   /** Runs the function here. */
-  execute(args: readonly unknown[], call: TaskCall): Outcome | Promise<Outcome> {
+  execute(args: readonly unknown[], call: TaskCall): unknown {
     call.started()
     let context: TaskContext | undefined
-    const task = () => (context ??= contextOf(this.#flow, call))
-    const scope: Scope = { ...this.#scope, task, taskName: this.#task.name }
-    try {
-      const value = scopes.run(scope, () => this.#task.code.fn(...(args as never[])))
-      if (typeof value !== 'object' || value === null) return { type: 'returned', value }
-      if ('then' in value && typeof value.then === 'function') return settle(value as unknown as PromiseLike<unknown>)
-      if (Array.isArray(value) && value.some(item => typeof item === 'object' && item !== null && isFuture(item))) {
-        return settle(Promise.all(value))
-      }
-      return { type: 'returned', value }
-    } catch (error) {
-      return { type: 'threw', error }
-    }
+    const task = () => (context ??= contextOf(call))
+    return scopes.run({ ...this.#scope, task, taskName: this.task.name }, () => this.task.code.fn(...(args as never[])))
   }
-}
 
-async function settle(value: PromiseLike<unknown>): Promise<Outcome> {
-  try {
-    return { type: 'returned', value: await value }
-  } catch (error) {
-    return { type: 'threw', error }
+  bodyBegins(): void {
+    this.#bodies += 1
+  }
+
+  bodyEnds(): void {
+    this.#bodies -= 1
+    this.#giveTurnBack()
   }
 }
 
@@ -407,45 +434,45 @@ class TaskCall implements Call {
   readonly args: readonly unknown[]
   /** The rules did not let it begin. */
   refused = false
+  /** Its own end is the end of the attempt: the session has nothing to add. */
+  reports = false
   readonly #life: TaskLife
-  readonly #flow: FlowLife
-  readonly #task: TaskDefinition
-  readonly #record: TaskRun
   #controller: AbortController | undefined
   #reason: MintakaError | undefined
   #stopTimer: (() => void) | undefined
-  #giveUp: ((outcome: Outcome) => void) | undefined
+  /** The async context of whoever called the task: its body runs in it, whenever and by whomever it is run. */
+  readonly #context: AsyncResource | undefined
 
-  constructor(life: TaskLife, flow: FlowLife, task: TaskDefinition, record: TaskRun, args: readonly unknown[]) {
+  constructor(life: TaskLife, args: readonly unknown[]) {
     this.#life = life
-    this.#flow = flow
-    this.#task = task
-    this.#record = record
+    if (life.flow.session.where === 'here')
+      this.#context = new AsyncResource('MintakaTask', { requireManualDestroy: true })
     this.args = args
-    this.attempt = record.runCount + 1
+    this.attempt = life.record.runCount + 1
   }
 
   get id(): string {
-    return this.#record.id
+    return this.#life.record.id
   }
   get name(): string {
-    return this.#record.name
+    return this.#life.record.name
   }
   get flowRunId(): string {
-    return this.#record.flowRunId
+    return this.#life.record.flowRunId
   }
   get tags(): readonly string[] {
-    return this.#record.tags
+    return this.#life.record.tags
   }
-  get task() {
-    return this.#task.code
+  get task(): TaskCode {
+    return this.#life.task.code
   }
-  get annotations() {
+  get annotations(): Annotations | undefined {
     return this.#life.annotations
   }
   get timeoutMs(): number | undefined {
-    return this.#task.timeoutMs
+    return this.#life.task.timeoutMs
   }
+
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController()
@@ -465,31 +492,43 @@ class TaskCall implements Call {
 
   run(args = this.args): Outcome | Promise<Outcome> {
     const may = this.#life.mayRun()
-    if (may === true) return this.#life.execute(args, this)
+    if (may === true) return this.#execute(args)
     if (may === false) return this.#refuse()
-    return may.then(yes => (yes ? this.#life.execute(args, this) : this.#refuse()))
+    return may.then(yes => (yes ? this.#execute(args) : this.#refuse()))
+  }
+
+  #execute(args: readonly unknown[]): Outcome | Promise<Outcome> {
+    this.#life.bodyBegins()
+    try {
+      const value = this.#context?.runInAsyncScope(() => this.#life.execute(args, this))
+      const pending = pendingIn(value)
+      if (!pending) return this.#bodyEnded({ type: 'returned', value })
+      return pending.then(
+        value => this.#bodyEnded({ type: 'returned', value }),
+        error => this.#bodyEnded({ type: 'threw', error }),
+      )
+    } catch (error) {
+      return this.#bodyEnded({ type: 'threw', error })
+    }
+  }
+
+  #bodyEnded(outcome: Outcome): Outcome {
+    if (this.reports) this.#life.ended(this, outcome)
+    this.#life.bodyEnds()
+    return outcome
   }
 
   #refuse(): Outcome {
     this.refused = true
+    if (this.reports) this.#life.ended(this, stopped)
     return stopped
   }
 
   started(at?: number): void {
     this.#life.started(at)
-    const { timeoutMs } = this.#task
+    const { timeoutMs } = this.#life.task
     if (timeoutMs === undefined || this.#stopTimer) return
-    this.#stopTimer = this.#flow.engine.surroundings.timer(timeoutMs, () => {
-      this.#life.outOfTime(timeoutMs)
-      if (this.#flow.session.where === 'here') this.#giveUp?.(stopped)
-    })
-  }
-
-  /** Resolves when the deadline has passed, for code that cannot be stopped. */
-  get overdue(): Promise<Outcome> {
-    return new Promise(resolve => {
-      this.#giveUp = resolve
-    })
+    this.#stopTimer = this.#life.flow.engine.surroundings.timer(timeoutMs, () => this.#life.outOfTime(timeoutMs))
   }
 
   /** The attempt is over: its deadline no longer counts. */
@@ -498,26 +537,31 @@ class TaskCall implements Call {
   }
 
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>, at?: number): void {
-    this.#flow.engine.logRun(this.#flow.logger, level, message, {
-      flowRunId: this.#record.flowRunId,
-      taskRunId: this.#record.id,
-      fields,
-      at,
-    })
+    const { flow, record } = this.#life
+    flow.engine.logRun(flow.logger, level, message, { flowRunId: record.flowRunId, taskRunId: record.id, fields, at })
   }
 
   progress(fraction: number, note?: string): void {
-    this.#flow.engine.progressed(this.#record, fraction, note)
+    this.#life.flow.engine.progressed(this.#life.record, fraction, note)
   }
 }
 
-function contextOf(flow: FlowLife, call: TaskCall): TaskContext {
+/** What a body returned, if it has to be waited for: a promise, a future, or a list that holds futures. */
+function pendingIn(value: unknown): Promise<unknown> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (value instanceof Promise) return value
+  if ('then' in value && typeof value.then === 'function') return Promise.resolve(value)
+  const holds = Array.isArray(value) && value.some(item => typeof item === 'object' && item !== null && isFuture(item))
+  return holds ? Promise.all(value) : undefined
+}
+
+function contextOf(call: TaskCall): TaskContext {
   const write = (level: LogLevel) => (message: string, fields?: Readonly<Record<string, unknown>>) =>
     call.log(level, message, fields)
   return {
     taskRunId: call.id,
     taskRunName: call.name,
-    flowRunId: flow.record.id,
+    flowRunId: call.flowRunId,
     attempt: call.attempt,
     tags: call.tags,
     get signal() {

@@ -1,7 +1,7 @@
 import PQueue from 'p-queue'
-import type { Call, Executor, ExecutorSession, Outcome } from '../core/executor.js'
+import type { Call, Executor, ExecutorSession } from '../core/executor.js'
 import { check, checkOptions } from '../core/options.js'
-import { type InProcessOptions, inProcessChecks, strictly } from './strict.js'
+import { type InProcessOptions, inProcessChecks, strict } from './strict.js'
 
 /** Options of {@link ConcurrentExecutor}. */
 export interface ConcurrentOptions extends InProcessOptions {
@@ -24,79 +24,68 @@ export class ConcurrentExecutor implements Executor {
   }
 
   async start(): Promise<ExecutorSession> {
-    const carryOut = this.#strict ? strictly : (call: Call) => call.run()
-    return new ConcurrentSession(carryOut, this.concurrency)
+    const session =
+      this.concurrency === Number.POSITIVE_INFINITY ? new UnlimitedSession() : new LimitedSession(this.concurrency)
+    return this.#strict ? strict(session) : session
   }
 }
 
-class ConcurrentSession implements ExecutorSession {
+/** The session without a limit: what was called in one go begins when the caller has let go. */
+class UnlimitedSession implements ExecutorSession {
   readonly where = 'here'
-  readonly #carryOut: (call: Call) => Outcome | Promise<Outcome>
-  readonly #slots: Slots | undefined
+  #calls: Call[] = []
 
-  constructor(carryOut: (call: Call) => Outcome | Promise<Outcome>, concurrency: number) {
-    this.#carryOut = carryOut
-    this.#slots = concurrency === Number.POSITIVE_INFINITY ? undefined : new Slots(concurrency)
+  submit(call: Call): undefined {
+    if (this.#calls.push(call) === 1) queueMicrotask(() => this.#begin())
   }
 
-  // The call runs in the async context of its caller, not in that of whoever left the slot.
-  async submit(call: Call): Promise<Outcome> {
-    if (!this.#slots) return this.#carryOut(call)
-    await this.#slots.take()
-    try {
-      return await this.#carryOut(call)
-    } finally {
-      this.#slots.release()
-    }
+  #begin(): void {
+    const calls = this.#calls
+    this.#calls = []
+    for (const call of calls) void call.run()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 /**
- * Slots over p-queue, first come, first served. A slot that falls free while calls wait is handed straight on, so that
- * a backlog costs p-queue one job per slot rather than one per call.
+ * The session with a limit, over p-queue. A job of the queue is a slot: it serves call after call while any wait, so
+ * that a backlog costs p-queue one job per slot rather than one per call.
  */
-class Slots {
+class LimitedSession implements ExecutorSession {
+  readonly where = 'here'
   readonly #queue: PQueue
-  readonly #leave: (() => void)[] = []
-  #waiting: ((() => void) | undefined)[] = []
+  #waiting: (Call | undefined)[] = []
   #head = 0
 
   constructor(concurrency: number) {
     this.#queue = new PQueue({ concurrency })
   }
 
-  take(): Promise<void> {
-    return new Promise(resolve => {
-      this.#waiting.push(resolve)
-      if (this.#queue.pending + this.#queue.size < this.#queue.concurrency) void this.#queue.add(() => this.#occupy())
-    })
+  submit(call: Call): undefined {
+    this.#waiting.push(call)
+    if (this.#queue.pending + this.#queue.size < this.#queue.concurrency) void this.#queue.add(() => this.#serve())
   }
 
-  /** A job of the queue: lasts as long as its slot is in use. */
-  async #occupy(): Promise<void> {
-    const next = this.#next()
-    if (!next) return
-    next()
-    await new Promise<void>(resolve => this.#leave.push(resolve))
+  async #serve(): Promise<void> {
+    await undefined // a call never begins before `submit` has returned
+    for (let call = this.#next(); call; call = this.#next()) {
+      const ran = call.run()
+      if (ran instanceof Promise) await ran
+    }
   }
 
-  release(): void {
-    const next = this.#next()
-    if (next) next()
-    else this.#leave.pop()?.()
-  }
-
-  #next(): (() => void) | undefined {
-    const next = this.#waiting[this.#head]
-    if (!next) return undefined
+  #next(): Call | undefined {
+    const call = this.#waiting[this.#head]
+    if (!call) return undefined
     this.#waiting[this.#head] = undefined
     this.#head += 1
     if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
       this.#waiting = this.#waiting.slice(this.#head)
       this.#head = 0
     }
-    return next
+    return call
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
 }

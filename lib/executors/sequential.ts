@@ -1,6 +1,6 @@
-import type { Call, Executor, ExecutorSession, Outcome } from '../core/executor.js'
+import type { Call, Executor, ExecutorSession } from '../core/executor.js'
 import { checkOptions } from '../core/options.js'
-import { type InProcessOptions, inProcessChecks, strictly } from './strict.js'
+import { type InProcessOptions, inProcessChecks, strict } from './strict.js'
 
 /**
  * One slot, in this process: tasks and subflows run one after the other, in call order, and keep the slot to their end,
@@ -17,18 +17,14 @@ export class SequentialExecutor implements Executor {
   }
 
   async start(): Promise<ExecutorSession> {
-    return new SequentialSession(this.#strict)
+    const session = new SequentialSession()
+    return this.#strict ? strict(session) : session
   }
 }
 
 class SequentialSession implements ExecutorSession {
   readonly where = 'here'
-  readonly #strict: boolean
   #last: Promise<void> = Promise.resolve()
-
-  constructor(strict: boolean) {
-    this.#strict = strict
-  }
 
   async turn(): Promise<() => void> {
     const before = this.#last
@@ -40,8 +36,11 @@ class SequentialSession implements ExecutorSession {
     return release
   }
 
-  async submit(call: Call): Promise<Outcome> {
-    return this.#strict ? strictly(call) : call.run()
+  /** A call that is submitted has its turn. */
+  submit(call: Call): undefined {
+    void Promise.resolve().then(() => {
+      call.run()
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Call, Outcome } from '../core/executor.js'
+import type { Call, ExecutorSession, Outcome } from '../core/executor.js'
 import { check } from '../core/options.js'
 import { fromWire, toWire } from '../values/wire.js'
 
@@ -11,17 +11,44 @@ export interface InProcessOptions {
   readonly strict?: boolean
 }
 
-/** Runs a call under the rules of a border. */
-export async function strictly(call: Call): Promise<Outcome> {
+/** The session, with every call under the rules of a border. */
+export function strict(session: ExecutorSession): ExecutorSession {
+  return {
+    where: session.where,
+    ...(session.turn && { turn: () => session.turn?.() as Promise<() => void> }),
+    submit: call => new Promise(resolve => void session.submit(strictCall(call, resolve))),
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  }
+}
+
+function strictCall(call: Call, end: (outcome: Outcome) => void): Call {
+  const { id, name, attempt, flowRunId, tags, task, args, annotations, timeoutMs } = call
+  return {
+    ...{ id, name, attempt, flowRunId, tags, task, args, annotations, timeoutMs },
+    get signal() {
+      return call.signal
+    },
+    async run() {
+      const outcome = await runStrictly(call)
+      end(outcome)
+      return outcome
+    },
+    started: at => call.started(at),
+    log: (level, message, fields, at) => call.log(level, message, fields, at),
+    progress: (fraction, note) => call.progress(fraction, note),
+  }
+}
+
+async function runStrictly(call: Call): Promise<Outcome> {
+  const { task, args } = call
   try {
-    if (call.task.source.type === 'slice') {
+    if (task.source.type === 'slice') {
       const { ship } = await import('../shipping/index.js')
-      await ship(call.task)
+      await ship(task)
     }
-    const args = call.args.map((arg, index) => crossing(arg, `argument ${index + 1}`, call.task.name))
-    const outcome = await call.run(args)
+    const outcome = await call.run(args.map((arg, index) => crossing(arg, `argument ${index}`, task.name)))
     if (outcome.type !== 'returned') return outcome
-    return { type: 'returned', value: crossing(outcome.value, 'the result', call.task.name) }
+    return { type: 'returned', value: crossing(outcome.value, 'the result', task.name) }
   } catch (error) {
     return { type: 'threw', error }
   }

@@ -1,28 +1,8 @@
 import type { LogEntry } from '../core/logger.js'
-import type { FlowRun, Run, TaskRun } from '../core/run.js'
+import { copyOf, type FlowRun, type Run, type TaskRun } from '../core/run.js'
 import { type State, states } from '../core/state.js'
 import { type CacheEntry, type Command, type FlowRunFilter, fits, type Store, type StoredRun } from '../core/store.js'
 import { notWanted } from './lines.js'
-
-/** One state of a run and those before it. A list and not an array: three states in an array take the room of 17. */
-class Link {
-  readonly state: State
-  readonly before: Link | undefined
-  constructor(state: State, before: Link | undefined) {
-    this.state = state
-    this.before = before
-  }
-}
-
-/** A live run, the engine's own record, with its history. */
-class Entry<R extends Run> {
-  readonly run: R
-  last: Link
-  constructor(run: R) {
-    this.run = run
-    this.last = new Link(run.state, undefined)
-  }
-}
 
 /**
  * Remembers runs as long as the process lives, and acknowledges everything at once. Runs are read as copies; the values
@@ -31,9 +11,13 @@ class Entry<R extends Run> {
 export class MemoryStore implements Store {
   readonly name = 'memory'
   #owner = ''
-  readonly #flowRuns = new Map<string, Entry<FlowRun>>()
-  readonly #taskRuns = new Map<string, Entry<TaskRun>>()
-  readonly #byFlowRun = new Map<string, Entry<TaskRun>[]>()
+  /** Runs, each followed by a state it entered. The runs are the engine's own records: their ids need not be hashed. */
+  readonly #entries: (Run | State)[] = []
+  /** The entries by run, up to {@link #read}: made when somebody asks. */
+  readonly #histories = new Map<Run, State[]>()
+  #read = 0
+  readonly #flowRuns = new Map<string, FlowRun>()
+  readonly #taskRuns = new Map<string, TaskRun[]>()
   readonly #logs = new Map<string, LogEntry[]>()
   readonly #cache = new Map<string, CacheEntry>()
   readonly #claims = new Map<string, string>()
@@ -46,20 +30,19 @@ export class MemoryStore implements Store {
   async close(): Promise<void> {}
 
   createFlowRun(run: FlowRun): undefined {
-    this.#flowRuns.set(run.id, new Entry(run))
+    this.#flowRuns.set(run.id, run)
+    this.#entries.push(run, run.state)
   }
 
   createTaskRun(run: TaskRun): undefined {
-    const entry = new Entry(run)
-    this.#taskRuns.set(run.id, entry)
-    const siblings = this.#byFlowRun.get(run.flowRunId)
-    if (siblings) siblings.push(entry)
-    else this.#byFlowRun.set(run.flowRunId, [entry])
+    const siblings = this.#taskRuns.get(run.flowRunId)
+    if (siblings) siblings.push(run)
+    else this.#taskRuns.set(run.flowRunId, [run])
+    this.#entries.push(run, run.state)
   }
 
   appendState(run: Run, state: State, options?: { readonly persist?: boolean | undefined }): undefined {
-    const entry = run.kind === 'task-run' ? this.#taskRuns.get(run.id) : this.#flowRuns.get(run.id)
-    if (entry) entry.last = new Link(options?.persist === false ? withoutResult(state) : state, entry.last)
+    this.#entries.push(run, options?.persist === false ? withoutResult(state) : state)
   }
 
   appendLog(entry: LogEntry): void {
@@ -70,23 +53,26 @@ export class MemoryStore implements Store {
 
   async listFlowRuns(filter: FlowRunFilter = {}): Promise<StoredRun<FlowRun>[]> {
     // Turned round before it is sorted: of two that were created in one millisecond the later one is the newer.
-    const entries = [...this.#flowRuns.values()].filter(entry => fits(entry.run, filter)).reverse()
-    entries.sort((a, b) => b.run.created - a.run.created)
-    return entries.slice(0, filter.limit).map(entry => this.#copy(entry))
+    const runs = [...this.#flowRuns.values()].filter(run => fits(run, filter)).reverse()
+    runs.sort((a, b) => b.created - a.created)
+    return runs.slice(0, filter.limit).map(run => this.#copy(run))
   }
 
   async getFlowRun(id: string): Promise<StoredRun<FlowRun> | undefined> {
-    const entry = this.#flowRuns.get(id)
-    return entry && this.#copy(entry)
+    const run = this.#flowRuns.get(id)
+    return run && this.#copy(run)
   }
 
   async listTaskRuns(flowRunId: string): Promise<StoredRun<TaskRun>[]> {
-    return (this.#byFlowRun.get(flowRunId) ?? []).map(entry => this.#copy(entry))
+    return (this.#taskRuns.get(flowRunId) ?? []).map(run => this.#copy(run))
   }
 
   async getTaskRun(id: string): Promise<StoredRun<TaskRun> | undefined> {
-    const entry = this.#taskRuns.get(id)
-    return entry && this.#copy(entry)
+    for (const runs of this.#taskRuns.values()) {
+      const run = runs.find(run => run.id === id)
+      if (run) return this.#copy(run)
+    }
+    return undefined
   }
 
   async listLogs(flowRunId: string): Promise<LogEntry[]> {
@@ -119,10 +105,20 @@ export class MemoryStore implements Store {
     return commands
   }
 
-  #copy<R extends Run>(entry: Entry<R>): StoredRun<R> {
-    const history: State[] = []
-    for (let link: Link | undefined = entry.last; link; link = link.before) history.push(link.state)
-    return { run: { ...entry.run, state: entry.last.state }, states: history.reverse(), owner: this.#owner }
+  #historyOf(run: Run): readonly State[] {
+    for (; this.#read < this.#entries.length; this.#read += 2) {
+      const owner = this.#entries[this.#read] as Run
+      const state = this.#entries[this.#read + 1] as State
+      const history = this.#histories.get(owner)
+      if (history) history.push(state)
+      else this.#histories.set(owner, [state])
+    }
+    return this.#histories.get(run) ?? []
+  }
+
+  #copy<R extends Run>(run: R): StoredRun<R> {
+    const states = [...this.#historyOf(run)]
+    return { run: { ...copyOf(run), state: states.at(-1) ?? run.state }, states, owner: this.#owner }
   }
 }
 

@@ -1,6 +1,6 @@
 import { asError } from '../core/errors.js'
 import type { LogEntry, LogLevel } from '../core/logger.js'
-import type { FlowRun, Run, RunInput, TaskRun } from '../core/run.js'
+import { copyOf, type FlowRun, type Run, type RunInput, type TaskRun } from '../core/run.js'
 import { type Completed, messageOf, type State, type StateName, states } from '../core/state.js'
 import type { CacheEntry, Codec, NotPersisted } from '../core/store.js'
 import type { ProcessId } from './process-id.js'
@@ -45,7 +45,7 @@ export function headerLine(header: Header): string {
 }
 
 export function flowRunLine(run: FlowRun, seq: number, codec: Codec): string {
-  const { state, ...record } = run
+  const { state, ...record } = copyOf(run)
   return `{"f":${quoted(run.id)},"q":${seq},"run":${JSON.stringify(record)},${stateFields(state, codec, true)}}\n`
 }
 

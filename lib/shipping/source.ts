@@ -56,7 +56,9 @@ export interface Reference extends Range {
   readonly isInitial: boolean
 }
 
-export async function readSource(file: string, code: string): Promise<Source> {
+export async function readSource(file: string, text: string): Promise<Source> {
+  // Node counts columns without the byte order mark too
+  const code = text.replace(/^\uFEFF/, '')
   const [{ program, language, isModule }, { analyze }] = await Promise.all([
     parse(file, code),
     import('@typescript-eslint/scope-manager'),

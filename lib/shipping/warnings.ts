@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { definitionOf, isMintaka } from './definitions.js'
 import type { Reach } from './reach.js'
 import { type Binding, type Reference, referencesIn, type Unit } from './source.js'
-import { type Node, rootOf, runsAtLoad, untyped } from './syntax.js'
+import { isWithin, type Node, rootOf, runsAtLoad, untyped } from './syntax.js'
 import { callOn, escapes, isUnchangeable, type Touch, touchOf } from './touch.js'
 
 /** What may make a worker see other values than the main thread does, but need not: each a sentence with its place. */
@@ -41,7 +41,8 @@ function droppedLines(reach: Reach): string[] {
 
 function mayBeFilled(binding: Binding, node: Node, { source, bindings }: Reach): boolean {
   if (binding.kind !== 'module' || !bindings.has(binding) || isUnchangeable(binding)) return false
-  return !definitionOf(source, binding) && runsAtLoad(node) && escapes(node)
+  if (definitionOf(source, binding) || source.definitions.some(({ call }) => isWithin(node, call))) return false
+  return runsAtLoad(node) && escapes(node)
 }
 
 function isCallOfDefinition({ node }: Unit, { source }: Reach): boolean {

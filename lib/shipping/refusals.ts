@@ -3,7 +3,7 @@ import { isGlobal } from './globals.js'
 import { isCaptured, type Reach } from './reach.js'
 import { flowCallIn } from './set-ups.js'
 import { type Binding, type Reference, referencesIn } from './source.js'
-import { isFunction, isWithin, type Node, nodesOf } from './syntax.js'
+import { isFunction, isWithin, type Node, nodesOf, runsAtLoad } from './syntax.js'
 import { touchOf } from './touch.js'
 
 /** Why a worker could not run a task as it runs here. An empty list: it can. */
@@ -95,17 +95,33 @@ function staleSentences(reach: Reach): string[] {
   const stale = new Map<string, string>()
   for (const reference of source.references) {
     const { binding, start, name } = reference
-    if (!binding || !bindings.has(binding) || (binding.kind !== 'module' && binding.kind !== 'export')) continue
-    const touch = reference.isInitial ? 'read' : touchOf(reference)
-    if ((touch !== 'assigned' && touch !== 'changed') || carries(start)) continue
+    if (!binding || !bindings.has(binding) || !isWritten(reference) || carries(start)) continue
+    if (isInAnotherTask(reference, reach) && reach.references.some(own => own.binding === binding && isLasting(own)))
+      continue
     const variable = binding.kind === 'export' ? binding.name : name
-    if (!stale.has(variable)) stale.set(variable, `${touch} at line ${source.lines.lineOf(start)}`)
+    if (!stale.has(variable)) stale.set(variable, `${touchOf(reference)} at line ${source.lines.lineOf(start)}`)
   }
   return [...stale].map(
     ([variable, how]) =>
       `${task(reach)} uses the module variable '${variable}', which is ${how}, outside what a worker runs; ` +
       'the worker would see its initial value. Pass it as an argument.',
   )
+}
+
+function isWritten(reference: Reference): boolean {
+  const { binding, isInitial } = reference
+  if (isInitial || (binding?.kind !== 'module' && binding?.kind !== 'export')) return false
+  const touch = touchOf(reference)
+  return touch === 'assigned' || touch === 'changed'
+}
+
+function isLasting(reference: Reference): boolean {
+  return isWritten(reference) && !runsAtLoad(reference.node)
+}
+
+/** Tasks that all fill one cache (`memo ??= …`) each do so on their own worker: that is what a cache is for. */
+function isInAnotherTask({ start }: Reference, { source }: Reach): boolean {
+  return source.definitions.some(({ kind, fn }) => kind === 'task' && fn && start >= fn.start && start < fn.end)
 }
 
 /** `const rows = await load()`, where `load` is a flow: a worker cannot make that value. */

@@ -1,5 +1,5 @@
 import { type Binding, exportedMember, type Reference } from './source.js'
-import { isFunction, memberName, type Node, typed, untyped } from './syntax.js'
+import { isFunction, memberName, type Node, rootOf, typed, untyped } from './syntax.js'
 
 /**
  * What a line does with a variable: `assigned` gives it another value, `changed` certainly alters the object it holds,
@@ -120,8 +120,11 @@ const readingMethods = new Set(
   join keys lastIndexOf map reduce reduceRight slice some toJSON toSorted toSpliced toString values with`.split(/\s+/),
 )
 
-/** Whether code that we do not see gets hold of what a variable holds, and so might change it: `fill(map)`. */
-export function escapes(node: Node): boolean {
+/**
+ * Whether code that we do not see gets hold of what a variable holds, and so might change it: `fill(map)`. What is
+ * handed to a function that `isHarmless` knows does not count.
+ */
+export function escapes(node: Node, isHarmless: (callee: Node) => boolean): boolean {
   const call = callOn(node)
   if (call?.type === 'CallExpression') {
     const method = memberName(untyped(call.callee))
@@ -131,9 +134,6 @@ export function escapes(node: Node): boolean {
   for (let next = memberOf(outer); next; next = memberOf(outer)) outer = typed(next)
   const { parent } = outer
   if (parent?.type !== 'CallExpression' && parent?.type !== 'NewExpression') return false
-  return parent.callee !== outer && !isConsole(parent.callee)
-}
-
-function isConsole(callee: Node): boolean {
-  return callee.type === 'MemberExpression' && callee.object.type === 'Identifier' && callee.object.name === 'console'
+  const callee = rootOf(parent.callee)
+  return parent.callee !== outer && !(callee && isHarmless(callee))
 }

@@ -2,7 +2,7 @@ import { isBuiltin } from 'node:module'
 import { dirname } from 'node:path'
 import { definitionOf, isMintaka } from './definitions.js'
 import type { Reach } from './reach.js'
-import { type Binding, type Reference, referencesIn, type Unit } from './source.js'
+import { type Binding, type Reference, referencesIn, type Source, type Unit } from './source.js'
 import { isWithin, type Node, rootOf, runsAtLoad, untyped } from './syntax.js'
 import { callOn, escapes, isUnchangeable, type Touch, touchOf } from './touch.js'
 
@@ -42,13 +42,23 @@ function droppedLines(reach: Reach): string[] {
 function mayBeFilled(binding: Binding, node: Node, { source, bindings }: Reach): boolean {
   if (binding.kind !== 'module' || !bindings.has(binding) || isUnchangeable(binding)) return false
   if (definitionOf(source, binding) || source.definitions.some(({ call }) => isWithin(node, call))) return false
-  return runsAtLoad(node) && escapes(node)
+  const isHarmless = (callee: Node) => isConsole(callee) || isDefined(callee, source)
+  return runsAtLoad(node) && escapes(node, isHarmless)
 }
 
 function isCallOfDefinition({ node }: Unit, { source }: Reach): boolean {
   const root = rootOf(node.type === 'ExpressionStatement' ? untyped(node.expression) : node)
-  const binding = root && source.bindingOf(root)
+  return root !== undefined && isDefined(root, source)
+}
+
+/** Whether a name holds a task or flow of this file. */
+function isDefined(identifier: Node, source: Source): boolean {
+  const binding = source.bindingOf(identifier)
   return binding !== undefined && definitionOf(source, binding) !== undefined
+}
+
+function isConsole(identifier: Node): boolean {
+  return identifier.type === 'Identifier' && identifier.name === 'console'
 }
 
 /** `init(url)` at the top level, from a module of which the task uses something too. */

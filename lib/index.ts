@@ -62,7 +62,7 @@ export { createEngine, type Engine, type EngineOptions } from './create-engine.j
 export type { CacheKeyContext } from './engine/definitions.js'
 export { annotate, flowContext, tags, taskContext } from './engine/scope.js'
 export { ConcurrentExecutor, type ConcurrentOptions } from './executors/concurrent.js'
-// export { ParallelExecutor, type ParallelOptions } from './executors/parallel.js'
+export { ParallelExecutor, type ParallelOptions } from './executors/parallel.js'
 export { SequentialExecutor } from './executors/sequential.js'
 export type { InProcessOptions } from './executors/strict.js'
 export { type Final, type Flow, type FlowCallOptions, type FlowOptions, flow, isFlow } from './flow.js'

@@ -57,6 +57,8 @@ class LimitedSession implements ExecutorSession {
   readonly #queue: PQueue
   #waiting: (Call | undefined)[] = []
   #head = 0
+  /** Slots that look for their next call. p-queue lets go of a finished job later: its count would miss a call. */
+  #serving = 0
 
   constructor(concurrency: number) {
     this.#queue = new PQueue({ concurrency })
@@ -64,7 +66,9 @@ class LimitedSession implements ExecutorSession {
 
   submit(call: Call): undefined {
     this.#waiting.push(call)
-    if (this.#queue.pending + this.#queue.size < this.#queue.concurrency) void this.#queue.add(() => this.#serve())
+    if (this.#serving === this.#queue.concurrency) return
+    this.#serving += 1
+    void this.#queue.add(() => this.#serve())
   }
 
   async #serve(): Promise<void> {
@@ -73,6 +77,7 @@ class LimitedSession implements ExecutorSession {
       const ran = call.run()
       if (ran instanceof Promise) await ran
     }
+    this.#serving -= 1
   }
 
   #next(): Call | undefined {

@@ -1,4 +1,4 @@
-import { dirname, extname, join, resolve } from 'node:path'
+import { dirname, extname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Lines } from './lines.js'
 import type { Binding, Source } from './source.js'
@@ -35,7 +35,8 @@ export function isMintaka(specifier: string, folder: string): boolean {
   if (/^mintaka(\/|$)/.test(specifier)) return true
   if (!/^\.{0,2}\//.test(specifier)) return false
   const path = resolve(folder, specifier)
-  return path.slice(0, path.length - extname(path).length) === join(ownFolder, 'index')
+  const name = relative(ownFolder, path.slice(0, path.length - extname(path).length))
+  return ['index', 'task', 'flow', join('testing', 'index')].includes(name)
 }
 
 export function findDefinitions(surroundings: Surroundings): Definition[] {

@@ -32,6 +32,7 @@ const laterNames: Readonly<Record<string, number>> = {
 }
 
 let known: Set<string> | undefined
+let ofLanguage: Set<string> | undefined
 
 /**
  * Whether a worker has the global `name`. Asked of a fresh realm and a list, not of `globalThis`: test runners put
@@ -42,8 +43,14 @@ export function isGlobal(name: string): boolean {
   return known.has(name)
 }
 
-function languageNames(): string[] {
-  return runInNewContext('Object.getOwnPropertyNames(globalThis)') as string[]
+/** Whether a name is one of the language itself: `Array`, `BigInt`, `Symbol`. */
+export function isOfLanguage(name: string): boolean {
+  return languageNames().has(name) && name !== 'globalThis' && name !== 'console'
+}
+
+function languageNames(): Set<string> {
+  ofLanguage ??= new Set(runInNewContext('Object.getOwnPropertyNames(globalThis)') as string[])
+  return ofLanguage
 }
 
 function newNames(): string[] {

@@ -48,7 +48,8 @@ export function reachOf(source: Source, task: Definition, captureKeys: readonly 
   settle()
   for (let more = true; more; ) {
     const found = setUpsOf(source).filter(
-      ({ unit, of }) => !units.has(unit) && of.some(binding => isReached(binding, bindings, units)),
+      ({ unit, of, ofLanguage }) =>
+        !units.has(unit) && (ofLanguage || of.some(binding => isReached(binding, bindings, units))),
     )
     for (const { unit } of found) keep(unit)
     settle()

@@ -1,12 +1,16 @@
 import { definitionOf } from './definitions.js'
+import { isOfLanguage } from './globals.js'
 import { type Binding, type Reference, referencesIn, type Source, type Unit } from './source.js'
 import { memberName, type Node, rootOf, runsAtLoad, untyped } from './syntax.js'
 import { callOn, isFunctionBinding, touchOf } from './touch.js'
 
+/** A line of the top level that goes on building what is declared elsewhere. */
 interface SetUp {
   readonly unit: Unit
   /** What it sets up. */
   readonly of: readonly Binding[]
+  /** Whether it adds to the language (`BigInt.prototype.toJSON = …`), which any code may need. */
+  readonly ofLanguage: boolean
 }
 
 const setUps = new WeakMap<Source, readonly SetUp[]>()
@@ -16,8 +20,8 @@ export function setUpsOf(source: Source): readonly SetUp[] {
   const known = setUps.get(source)
   if (known) return known
   const found = source.units
-    .map(unit => ({ unit, of: setUpBy(unit, source) }))
-    .filter(({ unit, of }) => of.length > 0 && !flowCallIn(source, unit))
+    .map(unit => ({ unit, of: setUpBy(unit, source), ofLanguage: addsToLanguage(unit, source) }))
+    .filter(({ unit, of, ofLanguage }) => (of.length > 0 || ofLanguage) && !flowCallIn(source, unit))
   setUps.set(source, found)
   return found
 }
@@ -38,6 +42,11 @@ function setUpBy(unit: Unit, source: Source): Binding[] {
     default:
       return []
   }
+}
+
+function addsToLanguage(unit: Unit, source: Source): boolean {
+  if (unit.statement.type !== 'ExpressionStatement') return false
+  return referencesIn(source, unit).some(use => !use.binding && isOfLanguage(use.name) && isWritten(use))
 }
 
 function isWritten(reference: Reference): boolean {

@@ -109,7 +109,7 @@ async function makeAll(source: Source): Promise<Map<string, Made>> {
 function sliceIfPossible(source: Source, name: string): Slice | undefined {
   try {
     const task = findTask(source, name)
-    return task.captureKeys && sliceTask(source, task, task.captureKeys)
+    return sliceTask(source, task, keysAsWritten(task))
   } catch {
     return undefined
   }
@@ -121,8 +121,13 @@ async function makeOne(slice: Slice): Promise<Made> {
   return { slice, bundle: bundles.get(slice.name)! }
 }
 
-function isAsWritten({ captureKeys }: Definition, given: readonly string[]): boolean {
-  return captureKeys !== undefined && captureKeys.toSorted().join() === given.toSorted().join()
+function isAsWritten(task: Definition, given: readonly string[]): boolean {
+  return keysAsWritten(task).toSorted().join() === given.toSorted().join()
+}
+
+/** Options that are not plain to see (`task('x', fn, options)`) seldom hold captures. */
+function keysAsWritten({ captureKeys }: Definition): readonly string[] {
+  return captureKeys ?? []
 }
 
 function changed(file: string): MintakaError {

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { definitionOf, isMintaka } from './definitions.js'
 import type { Reach } from './reach.js'
 import { type Binding, type Reference, referencesIn, type Source, type Unit } from './source.js'
-import { isWithin, type Node, rootOf, runsAtLoad, untyped } from './syntax.js'
+import { isWithin, memberName, type Node, rootOf, runsAtLoad, untyped } from './syntax.js'
 import { callOn, escapes, isUnchangeable, type Touch, touchOf } from './touch.js'
 
 /** What may make a worker see other values than the main thread does, but need not: each a sentence with its place. */
@@ -24,10 +24,10 @@ function droppedUnits({ source, units }: Reach): Unit[] {
   return source.units.filter(unit => !units.has(unit) && statements.test(unit.node.type))
 }
 
-/** `fill(map)` at the top level. */
+/** `fill(map)` at the top level, or `const off = registry.add(x)`. */
 function droppedLines(reach: Reach): string[] {
   const { source, name } = reach
-  return droppedUnits(reach).flatMap(unit => {
+  return [...droppedUnits(reach), ...registrations(reach)].flatMap(unit => {
     const reference = isCallOfDefinition(unit, reach)
       ? undefined
       : referencesIn(source, unit).find(({ node, binding }) => binding && mayBeFilled(binding, node, reach))
@@ -36,6 +36,15 @@ function droppedLines(reach: Reach): string[] {
       `${place(reach, unit.start)} runs at the top level and uses '${reference.name}', which task '${name}' uses too; ` +
       `a worker does not run that line. Build '${reference.name}' in its declaration or in a function that declares it.`
     )
+  })
+}
+
+/** Dropped declarations that, by the word, also put something into what they call. */
+function registrations({ source, units }: Reach): Unit[] {
+  return source.units.filter(unit => {
+    const call = unit.node.type === 'VariableDeclarator' && unit.node.init ? untyped(unit.node.init) : undefined
+    if (units.has(unit) || call?.type !== 'CallExpression') return false
+    return /^(add|define|on|register|subscribe|use)/.test(memberName(untyped(call.callee)) ?? '')
   })
 }
 

@@ -292,6 +292,12 @@ test('a line at the top level that may fill what a task uses is told', async t =
   await accepted(t, code('if (process.env.A) fill(map)'), [line])
   await accepted(t, code('for (const k of [1, 2]) fill(k, map)'), [line])
   await accepted(t, code('await fill(map)'), [line])
+  await accepted(t, code('fill(1)'))
+  await accepted(
+    t,
+    'const map = make()\ntask("x", () => map.all())\nconst off = map.register("a")\nfunction make() { return { all: () => [], register(_: string) {} } }',
+    [line],
+  )
   await accepted(t, code('console.log(map, map.get(1))'))
   await accepted(t, code('for (const [k] of map) fill(k)'))
   await accepted(t, code('const main = flow("f", () => 1); await main(); console.log(await main.with({})(map))'))

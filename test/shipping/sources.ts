@@ -406,6 +406,16 @@ const samples: Sample[] = [
     code: `#!/usr/bin/env node\nconst { task } = require('mintaka')\ntask('x', () => 1)`,
     gives: 1,
   },
+  {
+    says: 'what the file adds to the language',
+    code: `${ts}BigInt.prototype.toJSON = function () { return 'n' + this }\nObject.defineProperty(Array.prototype, 'last', { get() { return this.at(-1) } })\ntask('x', () => JSON.stringify([1n, ([2] as any).last]))`,
+    gives: '["n1",2]',
+  },
+  {
+    says: 'options that are not plain to see',
+    code: `${ts}const options = { retries: 1 }\ntask('x', () => 1, options)`,
+    gives: 1,
+  },
 ]
 
 for (const { says, code, file = 'main.mts', beside = {}, args = [], gives, warnings = [] } of samples) {

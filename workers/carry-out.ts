@@ -6,6 +6,7 @@ import { functionOf } from './door.js'
 
 type Fn = (...args: unknown[]) => unknown
 
+const codes = new Map<string, Code>()
 const functions = new Map<string, Fn>()
 
 /**
@@ -14,14 +15,15 @@ const functions = new Map<string, Fn>()
  */
 export function carryOut(envelope: Envelope, slot: ClaimSlot, moved: ArrayBuffer[]): Reply | Promise<Reply> {
   const startedAt = slot.claim(envelope.n)
-  const context = new CallContext(envelope, slot)
+  const code = codeOf(envelope)
+  const context = new CallContext(envelope, code.taskName, slot)
   const reply = (type: Reply['type'], value: unknown): Reply => {
     context.end()
     return { type, value, startedAt, posted: context.posted }
   }
   const returned = (value: unknown): Reply => {
     try {
-      return reply('returned', toWire(value, 'the result', { task: envelope.taskName, moved }))
+      return reply('returned', toWire(value, 'the result', { task: code.taskName, moved }))
     } catch (error) {
       return threw(error)
     }
@@ -30,24 +32,31 @@ export function carryOut(envelope: Envelope, slot: ClaimSlot, moved: ArrayBuffer
 
   if (slot.isStopped(envelope.n)) return reply('stopped', undefined)
   try {
-    const value = run(envelope, context)
+    const value = run(code, envelope.args, context)
     return isThenable(value) ? Promise.resolve(value).then(returned, threw) : returned(value)
   } catch (thrown) {
     return threw(thrown)
   }
 }
 
-function run({ code, args, taskName }: Envelope, context: CallContext): unknown {
+// Sent whole the first time, and kept also when it does not load.
+function codeOf({ code }: Envelope): Code {
+  if (typeof code === 'string') return codes.get(code) as Code
+  codes.set(code.key, code)
+  return code
+}
+
+function run(code: Code, args: unknown, context: CallContext): unknown {
   const call = (fn: Fn): unknown => runAs(context, () => fn(...(fromWire(args) as unknown[])))
   const fn = functions.get(code.key)
   // Loaded outside the call: what stands at the top level of a module belongs to no task.
-  return fn ? call(fn) : load(code, taskName).then(call)
+  return fn ? call(fn) : load(code).then(call)
 }
 
 // The import is waited for to its end: a module that awaits at its top level what never comes is never ready.
-async function load(code: Code, taskName: string): Promise<Fn> {
+async function load(code: Code): Promise<Fn> {
   const module = (await import(code.url)) as Record<string, unknown>
-  const { exportName, captures } = code
+  const { taskName, exportName, captures } = code
   const fn = exportName === undefined ? made(module, captures) : functionOf(module[exportName])
   if (typeof fn !== 'function') {
     const name = exportName ?? 'default'

@@ -24,14 +24,14 @@ export class CallContext implements TaskContext {
   #signal: AbortSignal | undefined
   #log: Logger | undefined
 
-  constructor(envelope: Envelope, slot: ClaimSlot) {
+  constructor(envelope: Envelope, taskName: string, slot: ClaimSlot) {
     this.n = envelope.n
-    this.taskName = envelope.taskName
+    this.taskName = taskName
     this.taskRunId = envelope.id
     this.taskRunName = envelope.name
     this.flowRunId = envelope.flowRunId
-    this.attempt = envelope.attempt
-    this.tags = envelope.tags
+    this.attempt = envelope.attempt ?? 1
+    this.tags = envelope.tags ?? []
     this.#slot = slot
   }
 
@@ -54,11 +54,12 @@ export class CallContext implements TaskContext {
     return this.#log
   }
 
-  progress(fraction: number, note?: string): void {
+  // Functions of their own, not methods: `const { progress } = taskContext()` works as it does in process.
+  readonly progress = (fraction: number, note?: string): void => {
     this.#post({ mintaka: 'progress', n: this.n, fraction, note: note === undefined ? undefined : String(note) })
   }
 
-  throwIfCancelled(): void {
+  readonly throwIfCancelled = (): void => {
     if (this.#slot.isStopped(this.n)) throw this.#stopError()
   }
 

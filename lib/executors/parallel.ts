@@ -67,7 +67,6 @@ class ParallelSession implements ExecutorSession {
     const taskName = call.task.name
     return this.#pool.run({
       call,
-      taskName,
       code,
       priority: call.annotations?.priority ?? 0,
       encodeArgs: moved => toWire(call.args, index => `argument ${index + 1}`, { task: taskName, moved }),
@@ -78,7 +77,7 @@ class ParallelSession implements ExecutorSession {
   #codeOf(task: TaskCode): Code | Promise<Code> {
     const known = this.#codes.get(task)
     if (known) return known
-    const code = task.source.type === 'module' ? moduleCode(task.source) : this.#ship(task)
+    const code = task.source.type === 'module' ? moduleCode(task.name, task.source) : this.#ship(task)
     this.#codes.set(task, code)
     return code
   }
@@ -90,6 +89,7 @@ class ParallelSession implements ExecutorSession {
     const captures = task.source.type === 'slice' ? task.source.captures : undefined
     const code: Code = {
       key: captures ? `${hash}#${idOf(captures)}` : hash,
+      taskName: task.name,
       url,
       captures: captures && toWire(captures, 'captures', { task: task.name }),
     }
@@ -98,8 +98,8 @@ class ParallelSession implements ExecutorSession {
   }
 }
 
-function moduleCode({ url, exportName }: Extract<TaskCode['source'], { type: 'module' }>): Code {
-  return { key: `${url}#${exportName}`, url, exportName }
+function moduleCode(taskName: string, { url, exportName }: Extract<TaskCode['source'], { type: 'module' }>): Code {
+  return { key: `${url}#${exportName}#${taskName}`, taskName, url, exportName }
 }
 
 // Two tasks of one source may have captured different values: each has its own function in a thread.

@@ -1,7 +1,7 @@
 import { MintakaError } from '../core/errors.js'
 import type { Outcome } from '../core/executor.js'
 import { PriorityQueue } from './queue.js'
-import { type PiscinaClass, Thread, type ThreadOptions, type Work } from './thread.js'
+import { type PiscinaClass, Thread, type ThreadOptions, type Work, type WorkCall } from './thread.js'
 import { defaultThreads } from './thread-count.js'
 
 export interface ThreadPoolOptions extends ThreadOptions {
@@ -45,19 +45,13 @@ export class ThreadPool implements AsyncDisposable {
   run(work: Work): Promise<Outcome> {
     if (this.isClosed) {
       return Promise.reject(
-        new MintakaError('EXECUTOR_CLOSED', 'The thread pool has been closed.', { task: work.taskName }),
+        new MintakaError('EXECUTOR_CLOSED', 'The thread pool has been closed.', { task: work.code.taskName }),
       )
     }
-    const { signal } = work.call
-    if (signal.aborted) return Promise.resolve({ type: 'stopped' })
     return new Promise((resolve, reject) => {
-      const stop = (): void => this.stop(entry)
-      const settle = (outcome: Outcome): void => {
-        signal.removeEventListener('abort', stop)
-        resolve(outcome)
-      }
-      const entry: Waiting = { work, settle, place: 'queue' }
-      signal.addEventListener('abort', stop)
+      const entry: Waiting = { work, settle: resolve, place: 'queue' }
+      whenStopped(work.call, () => this.stop(entry))
+      if (entry.place === 'gone') return
       this.waiting.push(entry, work.priority)
       if (this.Piscina) this.dispatch()
       else this.load().catch(reject)
@@ -112,7 +106,7 @@ export class ThreadPool implements AsyncDisposable {
       this.discard(thread)
     }
     if (!this.Piscina || this.isClosed || this.threads.size >= this.size) return undefined
-    const thread = new Thread(this.Piscina, this.options)
+    const thread = new Thread(this.Piscina, this.options, this.onFree)
     this.threads.add(thread)
     return thread
   }
@@ -121,12 +115,15 @@ export class ThreadPool implements AsyncDisposable {
     entry.place = thread
     thread.carryOut(entry.work, outcome => {
       entry.place = 'gone'
-      if (thread.isUsable && !this.isClosed) this.idle.push(thread)
-      else this.discard(thread)
       entry.settle(outcome)
-      this.dispatch()
     })
     this.reporting ??= setInterval(() => this.report(), reportEveryMs).unref()
+  }
+
+  private readonly onFree = (thread: Thread): void => {
+    if (thread.isUsable && !this.isClosed) this.idle.push(thread)
+    else this.discard(thread)
+    this.dispatch()
   }
 
   private stop(entry: Waiting): void {
@@ -155,4 +152,11 @@ export class ThreadPool implements AsyncDisposable {
     clearInterval(this.reporting)
     this.reporting = undefined
   }
+}
+
+function whenStopped(call: WorkCall, callback: () => void): void {
+  if (call.whenStopped) return call.whenStopped(callback)
+  const { signal } = call
+  if (signal.aborted) callback()
+  else signal.addEventListener('abort', callback)
 }

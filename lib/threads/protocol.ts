@@ -4,25 +4,28 @@
  */
 import type { LogLevel } from '../core/logger.js'
 
-/** A call, on its way to a thread. */
+/** A call, on its way to a thread. Small, because each field costs time on both sides. */
 export interface Envelope {
   /** Counts the calls of a thread, from 1. */
   readonly n: number
   readonly id: string
   readonly name: string
-  readonly taskName: string
-  readonly attempt: number
   readonly flowRunId: string
-  readonly tags: readonly string[]
-  readonly code: Code
+  /** Left out: the first one. */
+  readonly attempt?: number
+  /** Left out: none. */
+  readonly tags?: readonly string[]
+  /** The code, or the key of one that was sent to this thread before. */
+  readonly code: Code | string
   /** The list of arguments, in wire form. */
   readonly args: unknown
 }
 
 /** Where a thread finds a function. */
 export interface Code {
-  /** A thread loads it once per key. */
+  /** A thread gets and loads it once per key. */
   readonly key: string
+  readonly taskName: string
   /** The module that holds it. */
   readonly url: string
   /** The export that is the function; without it the default export makes the function out of the captured values. */

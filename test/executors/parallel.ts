@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { t as tap, test } from 'tap'
 import { ParallelExecutor } from '../../dist/lib/executors/parallel.js'
 import { transfer } from '../../dist/lib/values/transfer.js'
-import type { Outcome } from '../../lib/core/executor.js'
+import type { Call, Outcome, TaskCode } from '../../lib/core/executor.js'
 import { callOf, surroundings, taskOf } from '../threads/fixtures/calls.js'
 
 const code = `
@@ -69,7 +69,14 @@ const folder = tap.testdir({
 })
 const tasks = join(folder, 'tasks.mjs')
 const around = surroundings()
-const session = await new ParallelExecutor({ threads: 2, cancelGraceMs: 100 }).start(around)
+async function open(options: ConstructorParameters<typeof ParallelExecutor>[0], surroundings = around) {
+  const session = await new ParallelExecutor(options).start(surroundings)
+  return {
+    submit: (call: Call) => session.submit(call) as Promise<Outcome>,
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  }
+}
+const session = await open({ threads: 2, cancelGraceMs: 100 })
 tap.teardown(() => session[Symbol.asyncDispose]())
 
 const run = (name: string, ...args: unknown[]): Promise<Outcome> => session.submit(callOf(taskOf(tasks, name), args))
@@ -155,7 +162,7 @@ test('a worker that exits crashes its own task only, and others follow', async t
 })
 
 test('a worker that runs out of memory crashes its task', async t => {
-  const small = await new ParallelExecutor({ threads: 1, resourceLimits: { maxOldGenerationSizeMb: 16 } }).start(around)
+  const small = await open({ threads: 1, resourceLimits: { maxOldGenerationSizeMb: 16 } })
   t.teardown(() => small[Symbol.asyncDispose]())
   t.match(await small.submit(callOf(taskOf(tasks, 'eats'))), {
     type: 'crashed',
@@ -165,10 +172,10 @@ test('a worker that runs out of memory crashes its task', async t => {
 })
 
 test('a thread that cannot even start crashes its task instead of leaving it for ever', async t => {
-  const tiny = await new ParallelExecutor({
+  const tiny = await open({
     threads: 1,
     resourceLimits: { maxOldGenerationSizeMb: 1, maxYoungGenerationSizeMb: 1 },
-  }).start(around)
+  })
   t.teardown(() => tiny[Symbol.asyncDispose]())
   for (let time = 0; time < 2; time++) {
     t.match(await tiny.submit(callOf(taskOf(tasks, 'add'), [1, 2])), {
@@ -247,7 +254,7 @@ test('a call that is cancelled before it is submitted does not run', async t => 
 })
 
 test('a task that polls or listens stops by itself and keeps its thread', async t => {
-  const one = await new ParallelExecutor({ threads: 1, cancelGraceMs: 60_000 }).start(around)
+  const one = await open({ threads: 1, cancelGraceMs: 60_000 })
   t.teardown(() => one[Symbol.asyncDispose]())
   const threadIds: unknown[] = []
   for (const name of ['polls', 'waits']) {
@@ -277,7 +284,7 @@ test('a task that does not stop is stopped with its thread, and its neighbour ru
 })
 
 test('a task that is cancelled while its thread starts never runs', async t => {
-  const cold = await new ParallelExecutor({ threads: 1 }).start(around)
+  const cold = await open({ threads: 1 })
   t.teardown(() => cold[Symbol.asyncDispose]())
   const file = join(folder, 'cold')
   const call = callOf(taskOf(tasks, 'writes'), [file])
@@ -289,7 +296,7 @@ test('a task that is cancelled while its thread starts never runs', async t => {
 })
 
 test('more tasks than threads run at most one per thread, first come first served', async t => {
-  const one = await new ParallelExecutor({ threads: 1 }).start(around)
+  const one = await open({ threads: 1 })
   t.teardown(() => one[Symbol.asyncDispose]())
   const order: number[] = []
   const calls = Array.from({ length: 50 }, (_, index) =>
@@ -303,7 +310,7 @@ test('more tasks than threads run at most one per thread, first come first serve
 })
 
 test('a higher priority runs first, equals in call order', async t => {
-  const one = await new ParallelExecutor({ threads: 1 }).start(around)
+  const one = await open({ threads: 1 })
   t.teardown(() => one[Symbol.asyncDispose]())
   const order: string[] = []
   const submit = (name: string, priority: number) =>
@@ -346,7 +353,7 @@ test('marked buffers are moved both ways', async t => {
 
 test("what a task leaves behind is no other task's fault", async t => {
   const one = surroundings()
-  const single = await new ParallelExecutor({ threads: 1 }).start(one)
+  const single = await open({ threads: 1 }, one)
   t.teardown(() => single[Symbol.asyncDispose]())
   for (const name of ['leavesTimer', 'leavesPromise']) {
     t.strictSame(await single.submit(callOf(taskOf(tasks, name))), { type: 'returned', value: 'ok' })
@@ -360,8 +367,49 @@ test('what fails in the background of a running task fails that task', async t =
   t.match(await run('failsInBackground'), { type: 'threw', error: { message: 'mine' } })
 })
 
+test('a task is sent as a slice of its file, with what it captured', async t => {
+  const source = `
+    import { appendFileSync } from 'node:fs'
+    import { ParallelExecutor, flow, task, taskContext } from 'mintaka'
+    const factor = 10
+    const executor = new ParallelExecutor({ threads: 2 })
+    const half = task('half', x => x / 2)
+    export const scale = task('scale', async x => ({ value: factor * await half(x), run: taskContext().taskRunName }))
+    const plus = k => task('plus', x => x + k, { captures: { k } })
+    export const tasks = [plus(1), plus(2)]
+    const local = () => { const secret = 1; return task('leaks', () => secret) }
+    export const main = flow('main', () => scale(4), { executor })
+    appendFileSync('/dev/null/never', 'the top level of the file runs')
+    await main()
+  `
+  const file = join(t.testdir({ 'flow.mjs': source }), 'flow.mjs')
+  const taskCode = (name: string, captures?: Record<string, unknown>): TaskCode => ({
+    name,
+    fn: () => undefined,
+    source: { type: 'slice', file, stamp: undefined, captures, external: [], files: [] },
+  })
+  const call = callOf(taskCode('scale'), [4])
+  t.strictSame(await session.submit(call), { type: 'returned', value: { value: 20, run: call.name } })
+  const codes = [taskCode('plus', { k: 1 }), taskCode('plus', { k: 2 }), taskCode('plus', { k: 1 })]
+  const calls = [...codes, ...codes].map(code => session.submit(callOf(code, [10])))
+  t.strictSame(
+    (await Promise.all(calls)).map(outcome => (outcome as { value: number }).value),
+    [11, 12, 11, 11, 12, 11],
+  )
+  for (let time = 0; time < 2; time++) {
+    t.match(await session.submit(callOf(taskCode('leaks'))), {
+      type: 'threw',
+      error: { code: 'CAPTURES_LOCAL', message: /'secret'/ },
+    })
+  }
+  t.match(await session.submit(callOf(taskCode('plus', { k: () => 1 }))), {
+    type: 'threw',
+    error: { code: 'NOT_SENDABLE', message: /^Task 'plus': captures\.k is the function k/ },
+  })
+})
+
 test('a session that was never used costs nothing, and none takes calls after its end', async t => {
-  const closed = await new ParallelExecutor().start(around)
+  const closed = await open({})
   await closed[Symbol.asyncDispose]()
   await t.rejects(closed.submit(callOf(taskOf(tasks, 'add'))), { code: 'EXECUTOR_CLOSED' })
 })

@@ -26,8 +26,8 @@ const warn = (...line: unknown[]) => void lines.push(line)
 
 function workOf(exportName: string, args: unknown[] = []) {
   const call = callOf(taskOf(join(folder, 'tasks.mjs'), exportName), args)
-  const code = { key: exportName, url: url('tasks.mjs'), exportName }
-  return { call, taskName: exportName, code, priority: 0, encodeArgs: () => toWire(args) }
+  const code = { key: exportName, taskName: exportName, url: url('tasks.mjs'), exportName }
+  return { call, code, priority: 0, encodeArgs: () => toWire(args) }
 }
 
 test('a function is made once per thread out of the values that it captured', async t => {
@@ -35,8 +35,8 @@ test('a function is made once per thread out of the values that it captured', as
   const list = new Set([1n])
   const run = (key: string, captures: unknown, x: number) => {
     const call = callOf(taskOf(join(folder, 'made.mjs'), 'default'))
-    const code = { key, url: url('made.mjs'), captures: captures && toWire(captures) }
-    return pool.run({ call, taskName: 'made', code, priority: 0, encodeArgs: () => toWire([x]) })
+    const code = { key, taskName: 'made', url: url('made.mjs'), captures: captures && toWire(captures) }
+    return pool.run({ call, code, priority: 0, encodeArgs: () => toWire([x]) })
   }
   t.strictSame(await run('a#1', { k: 10, list }, 1), { type: 'returned', value: { made: 1, sum: 11, list } })
   t.strictSame(await run('a#1', { k: 10, list }, 2), { type: 'returned', value: { made: 1, sum: 12, list } })
@@ -96,9 +96,9 @@ test('a process ends by itself when its work has ended, and not before', async t
   const script = `
     import { ThreadPool } from ${JSON.stringify(new URL('../../dist/lib/threads/pool.js', import.meta.url).href)}
     const call = { id: '1', name: 'n', attempt: 1, flowRunId: 'f', tags: [], signal: new AbortController().signal, started() {}, log() {}, progress() {} }
-    const code = { key: 'k', url: 'data:text/javascript,export default () => () => new Promise(r => { setTimeout(r, 50, 7) })' }
+    const code = { key: 'k', taskName: 't', url: 'data:text/javascript,export default () => () => new Promise(r => { setTimeout(r, 50, 7) })' }
     const pool = new ThreadPool({ threads: 2, warn() {} })
-    console.log((await pool.run({ call, taskName: 't', code, priority: 0, encodeArgs: () => [] })).value)
+    console.log((await pool.run({ call, code, priority: 0, encodeArgs: () => [] })).value)
   `
   const env = { ...process.env, NODE_OPTIONS: '' }
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {

@@ -7,7 +7,6 @@ const envelope = {
   n: 1,
   id: 'run-1',
   name: 'outer-1',
-  taskName: 'outer',
   attempt: 1,
   flowRunId: 'flow-1',
   tags: [],
@@ -15,7 +14,7 @@ const envelope = {
 }
 const memory = new SharedArrayBuffer(ClaimSlot.bytes)
 const slot = new ClaimSlot(memory)
-const context = new CallContext({ ...envelope, code: { key: 'k', url: 'data:' } }, slot)
+const context = new CallContext({ ...envelope, code: 'k' }, 'outer', slot)
 const inTask = <T>(body: () => T): T => runAs(context, body)
 
 const double = door.task('double', x => (x as number) * 2)
@@ -105,7 +104,7 @@ test('the door is put in place once', async t => {
 })
 
 test('a call that shall stop says so to those who poll and to those who listen', async t => {
-  const call = (n: number) => new CallContext({ ...envelope, n, code: { key: 'k', url: 'data:' } }, slot)
+  const call = (n: number) => new CallContext({ ...envelope, n, code: 'k' }, 'outer', slot)
   const [other, stopped] = [call(7), call(8)]
   const fired = new Promise(resolve => stopped.signal.addEventListener('abort', resolve))
   stopped.throwIfCancelled()

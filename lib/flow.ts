@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { MintakaError } from './core/errors.js'
 import type { Executor, ExecutorOption } from './core/executor.js'
@@ -5,7 +6,7 @@ import type { Args, Atom, FlowFuture, RunFuture } from './core/future.js'
 import { type LogLevel, logLevels } from './core/logger.js'
 import { check, checkOptions } from './core/options.js'
 import type { RetryDelay } from './core/retry.js'
-import type { Completed, Crashed, Failed, State } from './core/state.js'
+import { type Completed, type Crashed, type Failed, type State, states } from './core/state.js'
 import { defaultEngine } from './default-engine.js'
 import type { FlowDefinition } from './engine/definitions.js'
 import type { Engine } from './engine/engine.js'
@@ -125,7 +126,9 @@ export function flow(
     signal: undefined,
     idempotencyKey: undefined,
   }
-  return makeFlow(definition, engineOf(name, options.engine))
+  const made = makeFlow(definition, engineOf(name, options.engine))
+  loads.getStore()?.defined(made)
+  return made
 }
 
 const definitions = new WeakMap<object, { readonly definition: FlowDefinition; readonly engine: Engine | undefined }>()
@@ -169,10 +172,31 @@ function change(
   return [changed, engineOf(name, other) ?? engine]
 }
 
-/** While this is set, top-level calls of flows are inert: the CLI loads a file for its definitions only. */
-let loading = false
-export function setLoading(on: boolean): void {
-  loading = on
+/** What a file does that is loaded for its flows only. */
+export interface Loading {
+  defined(flow: Flow<unknown[], unknown>): void
+  called(flowName: string): void
+}
+
+const loads = new AsyncLocalStorage<Loading>()
+
+/**
+ * Calls `load`, which imports a file for its flows only: flows that it calls at the top level, then or later, are inert.
+ * Flows that run meanwhile are not touched.
+ */
+export function whileLoading<T>(loading: Loading, load: () => T): T {
+  return loads.run(loading, load)
+}
+
+/** While a file is loaded for its flows only: the future of a call of a flow, which never settles. */
+export function inertCall(flowName: string): FlowFuture<never> | undefined {
+  const loading = loads.getStore()
+  if (!loading) return undefined
+  const never = new Promise<never>(() => {})
+  const state = states.pending(Date.now())
+  const asked = { kind: 'flow-run' as const, id: '', name: flowName, state, wait: () => never, result: () => never }
+  loading.called(flowName)
+  return Object.assign(never, { ...asked, cancel: () => never })
 }
 
 function callFlow(
@@ -188,7 +212,8 @@ function callFlow(
     })
   }
   if (!scope.flow) {
-    if (loading) return inert
+    const inert = inertCall(definition.name)
+    if (inert) return inert
     return (engine ?? defaultEngine()).start(definition, parameters.slice(0, 1), scope).future as FlowFuture<unknown>
   }
   scope.flow.admit(`Flow '${definition.name}'`, scope.attempt)
@@ -200,8 +225,6 @@ function callFlow(
   }
   return scope.flow.engine.start(definition, parameters.slice(0, 1), scope).future as FlowFuture<unknown>
 }
-
-const inert = new Promise<never>(() => {}) as unknown as FlowFuture<never>
 
 /** The executor itself, or one of its class with defaults. */
 export function executorOf(flowName: string, option: ExecutorOption): Executor {

@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+import { main } from './main.js'
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit() // who read has gone: `mintaka flow-run ls | head -1`
+  })
+}
+
+// Not awaited here: what a user's file leaves open (a server, a pool of connections) would keep the process alive.
+void main(process.argv.slice(2)).then(code => {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+})

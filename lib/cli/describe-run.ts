@@ -1,0 +1,144 @@
+import { inspect } from 'node:util'
+import type { FlowRun, TaskRun } from '../core/run.js'
+import type { State } from '../core/state.js'
+import type { StoredRun } from '../core/store.js'
+import {
+  ago,
+  type Colors,
+  clean,
+  cleanLines,
+  clock,
+  coloredState,
+  colorOf,
+  colorsOf,
+  durationOf,
+  widthOf,
+} from './print.js'
+import { thrownText } from './print-error.js'
+import type { RunTree } from './run-tree.js'
+import { type Column, table } from './table.js'
+
+/** All about a flow run, for people: what it is, how it went, what ran in it, and what was thrown. */
+export function describeRun(tree: RunTree): string {
+  const palette = colorsOf(process.stdout)
+  const width = widthOf(process.stdout)
+  const parts = [facts(tree, palette), history(tree.flowRun, palette)]
+  if (tree.taskRuns.length > 0) parts.push(`${palette.bold('Task runs')}\n${taskRuns(tree, width, palette)}`)
+  const { state } = tree.flowRun.run
+  if ('error' in state && state.error !== undefined) {
+    parts.push(`${palette.bold('Error')}\n${indented(cleanLines(thrownText(state.error, false)))}`)
+  }
+  return parts.join('\n\n')
+}
+
+function facts({ flowRun, parent }: RunTree, palette: Colors): string {
+  const { run } = flowRun
+  const { bold, dim } = palette
+  const { state } = run
+  const message = state.message === undefined ? '' : `: ${cleanLines(state.message)}`
+  const lines: [string, string | undefined][] = [
+    ['id', run.id],
+    ['state', `${coloredState(state, palette)}${message}`],
+    ['created', `${clock(run.created)}, ${ago(run.created)}`],
+    [
+      'scheduled',
+      state.type === 'SCHEDULED' ? `${clock(state.scheduledTime)}, ${ago(state.scheduledTime)}` : undefined,
+    ],
+    ['duration', durationOf(run)],
+    ['attempts', run.runCount > 1 ? String(run.runCount) : undefined],
+    ['parameters', run.parameters],
+    ['executor', run.executor],
+    ['version', run.version],
+    ['file', run.file],
+    ['description', run.description],
+    ['tags', run.tags.join(', ')],
+    ['key', run.idempotencyKey],
+    ['part of', parent && `${parent.run.name} of flow ${parent.run.flowName} (${parent.run.id})`],
+    ['result', 'result' in state ? resultText(state.result) : undefined],
+  ]
+  const shown = lines.filter(([, text]) => text !== undefined && text !== '')
+  const head = `${bold(clean(run.flowName))} ${clean(run.name)}`
+  return [head, ...shown.map(([name, text]) => `  ${dim(name.padEnd(11))} ${text}`)].join('\n')
+}
+
+function resultText(result: unknown): string | undefined {
+  if (result === undefined) return undefined
+  if (typeof result === 'object' && result !== null && 'notPersisted' in result)
+    return `not kept: ${result.notPersisted}`
+  return cleanLines(inspect(result, { depth: 2, breakLength: 100, maxArrayLength: 20, maxStringLength: 200 }))
+    .split('\n')
+    .join(`\n${' '.repeat(14)}`)
+}
+
+function history({ states }: StoredRun<FlowRun>, palette: Colors): string {
+  const lines = states.map(state => {
+    const name = coloredState(state, palette) + ' '.repeat(Math.max(0, 13 - state.name.length))
+    return `  ${palette.dim(clock(state.timestamp))}  ${name}  ${clean(detail(state))}`.trimEnd()
+  })
+  return [palette.bold('States'), ...lines].join('\n')
+}
+
+function detail(state: State): string {
+  const attempt = 'attempt' in state && state.attempt > 1 ? `attempt ${state.attempt}` : ''
+  return [attempt, state.message].filter(Boolean).join(', ')
+}
+
+// --- the tree of task runs
+
+const columns: readonly Column[] = [
+  { head: '  task run', mayShrink: true },
+  { head: 'state' },
+  { head: 'duration' },
+  { head: 'attempts' },
+  { head: 'inputs', mayShrink: true },
+]
+
+function taskRuns(tree: RunTree, width: number, palette: Colors): string {
+  return table(columns, rowsOf(tree, '  ', palette), width, palette)
+}
+
+function rowsOf({ taskRuns }: RunTree, indent: string, palette: Colors): string[][] {
+  const names = new Map<string, string>()
+  for (const { taskRun } of taskRuns) {
+    const { id, childFlowRunId, name } = taskRun.run
+    names.set(id, name)
+    if (childFlowRunId !== undefined) names.set(childFlowRunId, name)
+  }
+  return taskRuns.flatMap(({ taskRun, child }, index) => {
+    const isLast = index === taskRuns.length - 1
+    const row = rowOf(taskRun.run, child, indent + (isLast ? '└─ ' : '├─ '), names, palette)
+    return child ? [row, ...rowsOf(child, indent + (isLast ? '   ' : '│  '), palette)] : [row]
+  })
+}
+
+function rowOf(
+  run: Readonly<TaskRun>,
+  child: RunTree | undefined,
+  branch: string,
+  names: ReadonlyMap<string, string>,
+  palette: Colors,
+): string[] {
+  const own = child ? `${palette.bold(clean(run.taskName))} ${clean(child.flowRun.run.name)}` : clean(run.name)
+  const { state } = run
+  const why = state.type === 'COMPLETED' || state.message === undefined ? '' : firstLine(state.message)
+  const inputs = run.inputs.flatMap(({ runs = [] }) => runs.map(id => clean(names.get(id) ?? id)))
+  const from = inputs.length === 0 ? '' : `← ${[...new Set(inputs)].join(', ')}`
+  return [
+    palette.dim(branch) + own,
+    coloredState(state, palette),
+    durationOf(run),
+    run.runCount > 1 ? String(run.runCount) : '',
+    [colorOf(state.type, palette)(why), from].filter(Boolean).join('  '),
+  ]
+}
+
+function firstLine(text: string): string {
+  return clean(text.split('\n', 1)[0] ?? '')
+}
+
+function indented(text: string): string {
+  return text
+    .split('\n')
+    .map(line => `  ${line}`.trimEnd())
+    .join('\n')
+}

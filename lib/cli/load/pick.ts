@@ -1,0 +1,35 @@
+import { MintakaError } from '../../core/errors.js'
+import type { AnyFlow, FoundFlow, LoadedFile } from './load.js'
+
+/** The flow of that name in a loaded file, or its only one. Throws NOT_FOUND with a list of what is there. */
+export function pickFlow({ path, flows, stuckAt }: LoadedFile, name?: string): AnyFlow {
+  const reached = stuckAt === undefined ? '' : ` ${path} waits for its call of flow '${stuckAt}'${notReached}`
+  if (flows.length === 0) {
+    const fix = "Define one at the top level: export const report = flow('report', …)."
+    throw new MintakaError('NOT_FOUND', `There is no flow in ${path}. ${fix}${reached}`)
+  }
+  const matching = name === undefined ? flows : narrowed(flows, name)
+  const [first, second] = matching
+  if (first && !second) return first.flow
+  const list = flows.map(label).join(', ')
+  if (!first) throw new MintakaError('NOT_FOUND', `There is no flow '${name}' in ${path}. It has ${list}.${reached}`)
+  const sentence =
+    name === undefined ? `There are several flows in ${path}` : `Several flows of ${path} are named '${name}'`
+  throw new MintakaError('NOT_FOUND', `${sentence}: ${list}. Say which one: mintaka run ${path}:NAME.`)
+}
+
+const notReached = ', so that what stands below it was not reached. Define flows above it.'
+
+/** Flows of that name; of several, what is exported under it, or exported at all, comes first. */
+function narrowed(flows: readonly FoundFlow[], name: string): readonly FoundFlow[] {
+  const exported = flows.filter(({ exportName }) => exportName === name)
+  const named = flows.filter(({ flow }) => flow.name === name)
+  if (named.length === 1) return named
+  if (exported.length > 0) return exported
+  const visible = named.filter(({ exportName }) => exportName !== undefined)
+  return visible.length === 1 ? visible : named
+}
+
+function label({ flow, exportName }: FoundFlow): string {
+  return exportName === undefined || exportName === flow.name ? flow.name : `${flow.name} (exported as ${exportName})`
+}

@@ -1,0 +1,28 @@
+import type { Command } from 'commander'
+import type { StateName, StateType } from '../core/state.js'
+
+/** Every name of a state by its type. The compiler sees to it that none is missing. */
+const namesByType = {
+  SCHEDULED: ['Scheduled', 'Late', 'AwaitingRetry'],
+  PENDING: ['Pending', 'NotReady'],
+  RUNNING: ['Running', 'Retrying', 'Cancelling'],
+  COMPLETED: ['Completed', 'Cached'],
+  FAILED: ['Failed', 'TimedOut'],
+  CRASHED: ['Crashed'],
+  CANCELLED: ['Cancelled'],
+} as const satisfies Record<StateType, readonly StateName[]>
+
+type Missing = Exclude<StateName, (typeof namesByType)[StateType][number]>
+const nothingForgotten: [Missing] extends [never] ? true : never = true
+void nothingForgotten
+
+const words: readonly string[] = [...new Set([...Object.keys(namesByType), ...Object.values(namesByType).flat()])]
+
+/** States as they were asked for, by type or name in any case. A word that is none is a mistake of usage. */
+export function checkStates(states: readonly string[], command: Command): void {
+  const known = new Set(words.map(word => word.toLowerCase()))
+  const unknown = states.find(state => !known.has(state.toLowerCase()))
+  if (unknown === undefined) return
+  const list = Object.entries(namesByType).map(([type, names]) => `  ${type.padEnd(9)}  ${names.join(', ')}`)
+  command.error(`error: there is no state '${unknown}'. Types, and their names:\n${list.join('\n')}`)
+}

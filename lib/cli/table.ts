@@ -1,0 +1,53 @@
+import { stripVTControlCharacters } from 'node:util'
+import Table from 'cli-table3'
+import type { Colors } from './print.js'
+
+export interface Column {
+  readonly head: string
+  /** Whether it may be cut where the terminal is too narrow. */
+  readonly mayShrink?: boolean
+}
+
+/** A table without lines, as wide as it must be and no wider than `width`: columns that may shrink are cut. */
+export function table(columns: readonly Column[], rows: readonly string[][], width: number, { dim }: Colors): string {
+  const natural = columns.map(({ head }, index) => Math.max(...[head, ...rows.map(row => row[index]!)].map(lengthOf)))
+  const colWidths = fitted(columns, natural, width)
+  const made = new Table({ chars, colWidths, style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] } })
+  made.push(
+    columns.map(({ head }) => dim(head)),
+    ...rows,
+  )
+  return made
+    .toString()
+    .split('\n')
+    .map(line => line.trimEnd())
+    .join('\n')
+}
+
+const gap = '  '
+const noChars = ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
+const noMoreChars = ['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid']
+const chars = { ...Object.fromEntries([...noChars, ...noMoreChars].map(name => [name, ''])), middle: gap }
+
+const least = 8
+
+/** Takes from the widest column that may shrink until all fit. */
+function fitted(columns: readonly Column[], natural: readonly number[], width: number): number[] {
+  const widths = [...natural]
+  let excess = widths.reduce((sum, each) => sum + each, 0) + gap.length * (widths.length - 1) - width
+  while (excess > 0) {
+    const widest = Math.max(...widths.filter((_, index) => columns[index]!.mayShrink))
+    if (widest <= least) break
+    widths[widths.findIndex((each, index) => each === widest && columns[index]!.mayShrink)] = widest - 1
+    excess -= 1
+  }
+  return widths
+}
+
+/** How many columns a text takes: letters of Asian scripts and emoji take two. */
+function lengthOf(text: string): number {
+  const plain = stripVTControlCharacters(text)
+  return plain.length - (plain.match(/[\u0300-\u036f]/g)?.length ?? 0) + (plain.match(wide)?.length ?? 0)
+}
+
+const wide = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\uff01-\uff60]/gu

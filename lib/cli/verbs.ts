@@ -1,0 +1,25 @@
+import type { Command } from 'commander'
+
+/** What a file of a verb exports: it gives the command its arguments, options, help and action. */
+export interface Verb {
+  define(command: Command): void
+}
+
+export interface VerbEntry {
+  readonly summary: string
+  readonly load: () => Promise<Verb>
+}
+
+/** Every verb, with how to get it. Its file is loaded when the verb is used. */
+export const verbs: Readonly<Record<string, VerbEntry>> = {
+  run: { summary: 'run a flow of a file', load: () => import('./run.js') },
+  'flow-run ls': { summary: 'list flow runs, newest first', load: () => import('./flow-run-ls.js') },
+  'flow-run inspect': { summary: 'tell all about one flow run', load: () => import('./flow-run-inspect.js') },
+  check: { summary: "tell whether a file's tasks can be sent to workers", load: () => import('./check.js') },
+  version: { summary: 'print the versions of mintaka and Node', load: () => import('./version.js') },
+}
+
+/** What stands before a verb of two words. */
+export const groups: Readonly<Record<string, string>> = {
+  'flow-run': 'look at flow runs in the store',
+}

@@ -1,6 +1,7 @@
 import { MintakaError } from './errors.js'
 import { allowedFuture, futureBrand, isFuture, type RunFuture, type TaskFuture, type WaitOptions } from './future.js'
 import { isSettled, type SettledState, type State, states } from './state.js'
+import { longestTimer } from './surroundings.js'
 import { copyWith, find } from './traverse.js'
 
 /**
@@ -71,15 +72,21 @@ class InPlaceFuture<T> implements RunFuture<T> {
   wait(options: WaitOptions): Promise<SettledState<T> | undefined>
   wait({ timeoutMs, signal }: WaitOptions = {}): Promise<SettledState<T> | undefined> {
     return new Promise(resolve => {
-      const give = () => resolve(undefined)
-      const timer = timeoutMs === undefined ? undefined : setTimeout(give, timeoutMs)
-      this.#whenSettled(state => {
+      let timer: NodeJS.Timeout | undefined
+      const end = (state: SettledState<T> | undefined) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', give)
         resolve(state)
-      })
-      if (signal?.aborted) give()
-      else signal?.addEventListener('abort', give, { once: true })
+      }
+      const give = () => {
+        this.#waiting = this.#waiting.filter(waiting => waiting !== end)
+        end(undefined)
+      }
+      this.#whenSettled(end)
+      if (isSettled(this.#state)) return
+      if (signal?.aborted) return give()
+      signal?.addEventListener('abort', give, { once: true })
+      if (timeoutMs !== undefined && timeoutMs <= longestTimer) timer = setTimeout(give, timeoutMs)
     })
   }
 

@@ -98,8 +98,9 @@ export const policy: readonly Rule[] = [
 ]
 
 /**
- * Asks the rules in order. A REJECT changes what the later rules are asked about; the first WAIT or ABORT ends it.
- * Pure, unless a user's rule is not.
+ * Asks the rules in order. A REJECT changes what the later rules are asked about; the first WAIT or ABORT ends it. A
+ * WAIT lets a millisecond pass at least: a rule that says it again and again must not hold the process. Pure, unless a
+ * user's rule is not.
  */
 export function propose(rules: readonly Rule[], transition: Transition): Verdict {
   let verdict = accept
@@ -107,7 +108,8 @@ export function propose(rules: readonly Rule[], transition: Transition): Verdict
   for (const rule of rules) {
     const answer = ask(rule, asked)
     if (answer === undefined || answer.type === 'ACCEPT') continue
-    if (answer.type !== 'REJECT') return answer
+    if (answer.type === 'WAIT') return { ...answer, until: answer.until > asked.now ? answer.until : asked.now + 1 }
+    if (answer.type === 'ABORT') return answer
     verdict = answer
     asked = { ...asked, to: answer.state }
   }

@@ -1,3 +1,6 @@
+/** A `setTimeout` of more milliseconds (25 days) fires at once. */
+export const longestTimer = 2 ** 31 - 1
+
 /**
  * Time, chance and names come in through this door, so that a test of "retry after one hour" takes a millisecond.
  * `simulatedClock` of `mintaka/testing` is another one.

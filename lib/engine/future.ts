@@ -1,5 +1,6 @@
 import { futureBrand, type RunFuture, type WaitOptions } from '../core/future.js'
 import type { SettledState, State } from '../core/state.js'
+import { longestTimer } from '../core/surroundings.js'
 import { type Life, resultOf } from './life.js'
 
 /**
@@ -76,7 +77,7 @@ export class Future<T> implements RunFuture<T> {
       if (this.#life.settled) return
       if (signal?.aborted) return give()
       signal?.addEventListener('abort', give, { once: true })
-      if (timeoutMs !== undefined) timer = setTimeout(give, timeoutMs)
+      if (timeoutMs !== undefined && timeoutMs <= longestTimer) timer = setTimeout(give, timeoutMs)
     })
   }
 

@@ -87,3 +87,17 @@ test('wait() gives up when time runs out or its signal fires', async t => {
   const done = runInPlace('done', () => 1, [])
   t.match(await done.cancel(), { type: 'COMPLETED' }, 'what has settled stays as it is')
 })
+
+test('a wait() that its signal ended leaves no timer behind', async t => {
+  const never = runInPlace('never', () => new Promise(() => {}), [])
+  const timers = () => process.getActiveResourcesInfo().filter(kind => kind === 'Timeout').length
+  const before = timers()
+  await never.wait({ timeoutMs: 60_000, signal: AbortSignal.abort() })
+  const controller = new AbortController()
+  const waiting = never.wait({ timeoutMs: 60_000, signal: controller.signal })
+  controller.abort()
+  t.equal(await waiting, undefined)
+  t.equal(timers(), before)
+  const done = runInPlace('done', async () => 1, [])
+  t.match(await done.wait({ timeoutMs: Number.POSITIVE_INFINITY }), { result: 1 }, 'for ever is no time at all')
+})

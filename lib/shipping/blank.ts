@@ -5,9 +5,18 @@ export interface Patch extends Range {
   readonly text: string
 }
 
-/** Text as blanks, with its line breaks: what follows keeps its line and column. */
+/** As many lines as `text` has, with blanks only where something follows: that keeps its line and column. */
 export function blank(text: string): string {
-  return text.replace(/[^\r\n\u2028\u2029]/g, ' ')
+  const breaks = text.match(/\r\n|[\n\r\u2028\u2029]/g)
+  if (!breaks) return ' '.repeat(text.length)
+  const lastLine = Math.max(...['\n', '\r', '\u2028', '\u2029'].map(end => text.lastIndexOf(end))) + 1
+  return breaks.join('') + ' '.repeat(text.length - lastLine)
+}
+
+function spacesAtEnd(text: string): number {
+  let count = 0
+  while (text.at(-1 - count) === ' ') count++
+  return count
 }
 
 /**
@@ -52,8 +61,7 @@ export class BlankedText {
     const opened = this.#after + firstLine.slice(this.#after.length) + gap.slice(firstLine.length)
     this.#after = ''
     if (before === '') return opened
-    const room = / *$/.exec(opened)?.[0].length ?? 0
-    if (before.length <= room) return opened.slice(0, opened.length - before.length) + before
+    if (before.length <= spacesAtEnd(opened)) return opened.slice(0, opened.length - before.length) + before
     if (breakAt < 0) return opened + before
     const firstBreak = opened.search(/[\r\n\u2028\u2029]/)
     return opened.slice(0, firstBreak) + before + opened.slice(firstBreak)

@@ -175,11 +175,7 @@ function isPassedOn(callee: Node, { bindingOf }: Surroundings): boolean {
 }
 
 /** The task or flow that a variable holds: `const a = task(…)`. */
-export function definitionOf(
-  { definitions }: Pick<Source, 'definitions'>,
-  { declaration }: Binding,
-): Definition | undefined {
+export function definitionOf({ definitionsByCall }: Source, { declaration }: Binding): Definition | undefined {
   if (declaration?.type !== 'VariableDeclarator' || declaration.id.type !== 'Identifier') return undefined
-  const init = declaration.init && untyped(declaration.init)
-  return init ? definitions.find(({ call }) => call === init) : undefined
+  return declaration.init ? definitionsByCall.get(untyped(declaration.init)) : undefined
 }

@@ -1,6 +1,6 @@
 import type { Definition } from './definitions.js'
 import { setUpsOf } from './set-ups.js'
-import { type Binding, isInHole, type Reference, referencesIn, type Source, type Unit } from './source.js'
+import { type Binding, type Reference, referencesIn, type Source, type Unit } from './source.js'
 import { isWithin, type Node, type Range } from './syntax.js'
 
 /** Everything that the function of a task reaches, and what is known while that is judged. */
@@ -15,8 +15,8 @@ export interface Reach {
   readonly bindings: ReadonlySet<Binding>
   /** Uses of names, in the function and in the units. */
   readonly references: readonly Reference[]
-  /** Whether a worker gets the text at this position. */
-  carries(position: number): boolean
+  /** Whether a worker gets this use of a name. */
+  carries(reference: Reference): boolean
 }
 
 export function reachOf(source: Source, task: Definition, captureKeys: readonly string[] | undefined): Reach {
@@ -55,9 +55,8 @@ export function reachOf(source: Source, task: Definition, captureKeys: readonly 
     settle()
     more = found.length > 0
   }
-  const carried = [root, ...units]
-  const carries = (position: number) =>
-    carried.some(range => position >= range.start && position < range.end && !isInHole(source, position, range))
+  const carried = new Set([...referencesIn(source, root), ...references])
+  const carries = (reference: Reference) => carried.has(reference)
   return { source, task, name: task.name!, root, captureKeys, units, bindings, references, carries }
 }
 

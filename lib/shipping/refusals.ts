@@ -4,7 +4,7 @@ import { isCaptured, type Reach } from './reach.js'
 import { flowCallIn } from './set-ups.js'
 import { type Binding, type Reference, referencesIn } from './source.js'
 import { isFunction, isWithin, type Node, nodesOf, runsAtLoad } from './syntax.js'
-import { touchOf } from './touch.js'
+import { changesIn, touchOf } from './touch.js'
 
 /** Why a worker could not run a task as it runs here. An empty list: it can. */
 export function refusalsOf(reach: Reach): MintakaError[] {
@@ -93,9 +93,9 @@ function isTypeofOperand({ node: { parent } }: Reference): boolean {
 function staleSentences(reach: Reach): string[] {
   const { source, bindings, carries } = reach
   const stale = new Map<string, string>()
-  for (const reference of source.references) {
+  for (const reference of changesIn(source)) {
     const { binding, start, name } = reference
-    if (!binding || !bindings.has(binding) || !isWritten(reference) || carries(start)) continue
+    if (!binding || !bindings.has(binding) || !isWritten(reference) || carries(reference)) continue
     if (isInAnotherTask(reference, reach) && reach.references.some(own => own.binding === binding && isLasting(own)))
       continue
     const variable = binding.kind === 'export' ? binding.name : name

@@ -17,6 +17,8 @@ export interface Source {
   /** Every use of a name as a value, in the order of the text. */
   readonly references: readonly Reference[]
   readonly definitions: readonly Definition[]
+  /** The same by their calls. */
+  readonly definitionsByCall: ReadonlyMap<Node, Definition>
   /** What no slice carries: the options of tasks, the functions and options of flows. */
   readonly holes: readonly Range[]
   /** Each `import.meta`. */
@@ -77,7 +79,8 @@ export async function readSource(file: string, text: string): Promise<Source> {
   const holes = definitions.flatMap(({ hole }) => hole ?? []).sort((a, b) => a.start - b.start)
   const metas = [...nodesOf(program)].filter(node => node.type === 'MetaProperty' && node.meta.name === 'import')
   const label = basename(file)
-  const found = { units, references, definitions, holes, metas }
+  const definitionsByCall = new Map<Node, Definition>(definitions.map(definition => [definition.call, definition]))
+  const found = { units, references, definitions, definitionsByCall, holes, metas }
   return { file, label, code, language, isModule, ...found, lines, unitAt, bindingOf }
 }
 
@@ -235,17 +238,19 @@ export function isModuleName(name: string): boolean {
   return (moduleNames as readonly string[]).includes(name)
 }
 
-/** The uses of names in a piece of the file, without those in its holes. */
-export function referencesIn(source: Source, range: Range): Reference[] {
-  const { references } = source
-  const found: Reference[] = []
-  for (let index = lastAtMost(references, range.start - 1, ({ start }) => start) + 1; ; index++) {
-    const reference = references[index]
-    if (!reference || reference.start >= range.end) return found
-    if (!isInHole(source, reference.start, range)) found.push(reference)
-  }
-}
+const found = new WeakMap<Range, readonly Reference[]>()
 
-export function isInHole({ holes }: Source, position: number, range: Range): boolean {
-  return holes.some(hole => position >= hole.start && position < hole.end && isWithin(hole, range))
+/** The uses of names in a unit or in the function of a task, without those in the holes of it. */
+export function referencesIn(source: Source, range: Range): readonly Reference[] {
+  const known = found.get(range)
+  if (known) return known
+  const { references, holes } = source
+  const inner = holes.filter(hole => isWithin(hole, range))
+  const first = lastAtMost(references, range.start - 1, ({ start }) => start) + 1
+  const end = lastAtMost(references, range.end - 1, ({ start }) => start) + 1
+  const kept = references
+    .slice(first, end)
+    .filter(({ start }) => !inner.some(hole => start >= hole.start && start < hole.end))
+  found.set(range, kept)
+  return kept
 }

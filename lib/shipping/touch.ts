@@ -1,4 +1,4 @@
-import { type Binding, exportedMember, type Reference } from './source.js'
+import { type Binding, exportedMember, type Reference, type Source } from './source.js'
 import { isFunction, memberName, type Node, rootOf, typed, untyped } from './syntax.js'
 
 /**
@@ -20,6 +20,17 @@ export function touchOf({ node, binding }: Reference): Touch {
   if (depth > 0 && isTarget(outer)) return 'changed'
   if (depth > 0 && isCallee(outer)) return touchOfMethod(method, depth, binding)
   return isChangedByArgument(outer) ? 'changed' : 'read'
+}
+
+const changes = new WeakMap<Source, readonly Reference[]>()
+
+/** Everything in a file that gives a variable another value, or alters what it holds, certainly or perhaps. */
+export function changesIn(source: Source): readonly Reference[] {
+  const known = changes.get(source)
+  if (known) return known
+  const found = source.references.filter(use => use.binding && !use.isInitial && touchOf(use) !== 'read')
+  changes.set(source, found)
+  return found
 }
 
 function memberOf(object: Node): Extract<Node, { type: 'MemberExpression' }> | undefined {

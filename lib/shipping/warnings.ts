@@ -4,7 +4,7 @@ import { definitionOf, isMintaka } from './definitions.js'
 import type { Reach } from './reach.js'
 import { type Binding, type Reference, referencesIn, type Source, type Unit } from './source.js'
 import { isWithin, memberName, type Node, rootOf, runsAtLoad, untyped } from './syntax.js'
-import { callOn, escapes, isUnchangeable, type Touch, touchOf } from './touch.js'
+import { callOn, changesIn, escapes, isUnchangeable, type Touch, touchOf } from './touch.js'
 
 /** What may make a worker see other values than the main thread does, but need not: each a sentence with its place. */
 export function warningsOf(reach: Reach): string[] {
@@ -94,12 +94,10 @@ function isStateless(specifier: string, folder: string): boolean {
 /** `settings.level = 2` in a flow, where `settings` is imported; `state.items.push(1)` in a flow. */
 function changesElsewhere(reach: Reach): string[] {
   const { source, bindings, name, carries } = reach
-  return source.references.flatMap(reference => {
+  return changesIn(source).flatMap(reference => {
     const { binding, start } = reference
-    if (!binding || binding.kind === 'local' || reference.isInitial || !bindings.has(binding) || carries(start))
-      return []
-    const touch = touchOf(reference)
-    if (touch !== 'perhaps' && (binding.kind !== 'import' || touch === 'read')) return []
+    if (!binding || binding.kind === 'local' || !bindings.has(binding) || carries(reference)) return []
+    if (touchOf(reference) !== 'perhaps' && binding.kind !== 'import') return []
     return (
       `${place(reach, start)} changes '${reference.name}', which task '${name}' uses too; ` +
       'a worker has its own, which stays as it was. Pass what the task needs as an argument.'
@@ -111,6 +109,7 @@ function changesElsewhere(reach: Reach): string[] {
 function changesThere(reach: Reach): string[] {
   const { source, references, name } = reach
   const changed = new Set(references.filter(isLasting).map(({ binding }) => binding))
+  if (changed.size === 0) return []
   const told = new Set<Binding>()
   return source.references.flatMap(reference => {
     const { binding, start } = reference
@@ -135,6 +134,6 @@ function isLasting(reference: Reference): boolean {
 /** Other tasks do not count: what tasks share on a worker is a cache, or so one hopes. */
 function isReadOutside(reference: Reference, { source, carries }: Reach): boolean {
   const { start, isInitial } = reference
-  if (isInitial || carries(start) || touchOf(reference) === 'assigned') return false
+  if (isInitial || carries(reference) || touchOf(reference) === 'assigned') return false
   return !source.definitions.some(({ kind, fn }) => kind === 'task' && fn && start >= fn.start && start < fn.end)
 }

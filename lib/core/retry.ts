@@ -19,10 +19,7 @@ export function mayRetry(policy: RetryPolicy, attempt: number, error: unknown): 
 
 /** Milliseconds until the attempt after this one (from 1). */
 export function delayAfter(delay: RetryDelay, attempt: number, error: unknown): number {
-  if (typeof delay === 'function') {
-    const ms = delay(attempt, error)
-    return ms > 0 ? ms : 0 // a run must not wait until NaN
-  }
+  if (typeof delay === 'function') return Math.max(0, delay(attempt, error) || 0) // NaN would be no time to wait for
   if (typeof delay === 'number') return delay
   return delay[Math.min(attempt, delay.length) - 1] ?? 0
 }

@@ -1,4 +1,4 @@
-import { MintakaError } from './errors.js'
+import { type ErrorCode, isMintakaError, MintakaError } from './errors.js'
 import { delayAfter, mayRetry, type RetryPolicy } from './retry.js'
 import type { Run } from './run.js'
 import { type Completed, isTerminal, type State, states } from './state.js'
@@ -72,12 +72,30 @@ export const takeFromCache: Rule = {
       : undefined,
 }
 
-/** A run that failed or crashed is tried again while its policy allows. */
+// The code itself cannot be sent: it will not be otherwise the next time.
+const neverRetried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'CAPTURES_LOCAL',
+  'CAPTURES_THIS',
+  'STALE_VARIABLE',
+  'UNKNOWN_GLOBAL',
+  'NOT_LOCATED',
+  'DUPLICATE_NAME',
+  'NO_FILE',
+  'SOURCE_CHANGED',
+  'BUILD',
+  'INVALID_PARAMETERS',
+])
+
+/**
+ * A run that failed or crashed is tried again while its policy allows; what will fail for the same reason every time is
+ * not.
+ */
 export const retryFailures: Rule = {
   name: 'retry-failures',
   decide: ({ from, to, now, retry, run }) => {
     if (!retry || from.type !== 'RUNNING' || from.name === 'Cancelling') return undefined
     if (to.type !== 'FAILED' && to.type !== 'CRASHED') return undefined
+    if (isMintakaError(to.error) && neverRetried.has(to.error.code)) return undefined
     if (!mayRetry(retry, run.runCount, to.error)) return undefined
     const at = now + delayAfter(retry.retryDelayMs, run.runCount, to.error)
     return {

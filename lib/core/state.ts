@@ -116,7 +116,14 @@ class Branded {
   get [brand](): true {
     return true
   }
+
+  /** In the console: `Failed { type: 'FAILED', … }`. */
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect: Inspect): string {
+    const { name, ...fields } = this as unknown as State
+    return `${name} ${inspect(fields, options)}`
+  }
 }
+type Inspect = (value: unknown, options: object) => string
 class ScheduledState extends Branded {
   readonly type = 'SCHEDULED'
   readonly name: 'Scheduled' | 'Late'

@@ -6,7 +6,9 @@ import { versionText } from './versions.js'
 /** Carries out a command line. Gives the exit code: 0, 1 for what failed, 2 for a command that makes no sense. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
-    await program().parseAsync(args, { from: 'user' })
+    const [first, ...rest] = args
+    // `help run` knows only what is defined at once; `run --help` knows the verb.
+    await program().parseAsync(first === 'help' ? [...rest, '--help'] : args, { from: 'user' })
     return Number(process.exitCode ?? 0)
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2

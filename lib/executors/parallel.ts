@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { ResourceLimits } from 'node:worker_threads'
 import { MintakaError } from '../core/errors.js'
 import type { Call, Executor, ExecutorSession, ExecutorSurroundings, Outcome, TaskCode } from '../core/executor.js'
@@ -111,9 +112,15 @@ function idOf(captures: object): number {
   return id
 }
 
+// Below 3 Node ends the whole process, not the thread (22 and 24 do); below 8 no thread gets to its first task.
+const smallestHeapMb = 8
+
 const options: Record<keyof ParallelOptions, { is(value: unknown): boolean; readonly wanted: string }> = {
   threads: { is: value => Number.isInteger(value) && (value as number) >= 1, wanted: 'a whole number from 1' },
-  resourceLimits: { is: value => typeof value === 'object' && value !== null, wanted: 'an object of limits' },
+  resourceLimits: {
+    is: areLimits,
+    wanted: `an object of limits, with a maxOldGenerationSizeMb from ${smallestHeapMb}`,
+  },
   cancelGraceMs: { is: isDuration, wanted: 'a number of milliseconds' },
   idleTimeoutMs: { is: isDuration, wanted: 'a number of milliseconds' },
 }
@@ -128,10 +135,16 @@ function checkOptions(given: ParallelOptions): void {
       })
     }
     if (value !== undefined && !rule.is(value)) {
-      const text = `The option '${option}' of ParallelExecutor is ${rule.wanted}, not ${String(value)}.`
+      const text = `The option '${option}' of ParallelExecutor is ${rule.wanted}, not ${inspect(value)}.`
       throw new MintakaError('INVALID_OPTION', text, { option })
     }
   }
+}
+
+function areLimits(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { maxOldGenerationSizeMb: heap = smallestHeapMb } = value as ResourceLimits
+  return typeof heap === 'number' && heap >= smallestHeapMb
 }
 
 function isDuration(value: unknown): boolean {

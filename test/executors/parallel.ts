@@ -171,20 +171,6 @@ test('a worker that runs out of memory crashes its task', async t => {
   t.match(await small.submit(callOf(taskOf(tasks, 'add'), [1, 2])), { value: 3 })
 })
 
-test('a thread that cannot even start crashes its task instead of leaving it for ever', async t => {
-  const tiny = await open({
-    threads: 1,
-    resourceLimits: { maxOldGenerationSizeMb: 1, maxYoungGenerationSizeMb: 1 },
-  })
-  t.teardown(() => tiny[Symbol.asyncDispose]())
-  for (let time = 0; time < 2; time++) {
-    t.match(await tiny.submit(callOf(taskOf(tasks, 'add'), [1, 2])), {
-      type: 'crashed',
-      error: { code: 'WORKER_LOST' },
-    })
-  }
-})
-
 test('an argument that cannot be sent fails the task before anything is sent', async t => {
   const call = callOf(taskOf(tasks, 'echo'), [1, [{ conn: () => 1 }]])
   t.match(await session.submit(call), {
@@ -196,7 +182,7 @@ test('an argument that cannot be sent fails the task before anything is sent', a
     },
   })
   t.strictSame(call.startedAt, [])
-  const many = Array.from({ length: 20_000 }, () => run('echo', () => 1))
+  const many = Array.from({ length: 5000 }, () => run('echo', () => 1))
   t.ok(
     (await Promise.all(many)).every(outcome => outcome.type === 'threw'),
     'however many',
@@ -424,6 +410,7 @@ test('an option that does not exist or has no sense is refused', async t => {
     { threads: 1.5 },
     { cancelGraceMs: -1 },
     { resourceLimits: 5 },
+    { resourceLimits: { maxOldGenerationSizeMb: 2 } },
     { idleTimeoutMs: Number.NaN },
   ]) {
     t.throws(() => new ParallelExecutor(options as never), { code: 'INVALID_OPTION' })

@@ -81,6 +81,13 @@ test('a thread is started without the loaders and preloads of the main thread', 
   })
 })
 
+test('a thread that cannot even start crashes its task instead of leaving it for ever', async t => {
+  await using pool = new ThreadPool({ threads: 1, resourceLimits: { maxOldGenerationSizeMb: 4 }, warn })
+  for (let time = 0; time < 2; time++) {
+    t.match(await pool.run(workOf('where')), { type: 'crashed', error: { code: 'WORKER_LOST' } })
+  }
+})
+
 test('a pool that is closed ends what runs and refuses what comes', async t => {
   const pool = new ThreadPool({ threads: 1, warn })
   const running = workOf('wait')

@@ -177,6 +177,9 @@ async function textOf(path: string) {
 /** Mintaka becomes its door, packages stay where they are, and files of the user are bundled. */
 async function resolved(args: OnResolveArgs, build: PluginBuild) {
   const { path, kind, importer, resolveDir, pluginData } = args
+  // esbuild finds our modules by itself, except where the path of the file looks like a query
+  const own = /^(.*[?#].*)(\?mintaka=\w+)$/.exec(path)
+  if (own) return { path: own[1]!, suffix: own[2]!, namespace: 'file' }
   if (kind === 'entry-point' || pluginData === 'seen' || isBuiltin(path)) return undefined
   if (isMintaka(path, resolveDir)) return { path: 'mintaka', namespace: 'mintaka-door' }
   if (path.endsWith('.node') && path.startsWith('.')) return { path: resolve(resolveDir, path), external: true }

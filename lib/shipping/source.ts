@@ -105,8 +105,9 @@ function referencesOf(globalScope: Scope, program: Node, unitAt: UnitAt): Refere
   const exported = new Map<string, Binding>()
   const found: Reference[] = []
   for (const scope of scopesBelow(globalScope)) {
-    for (const { identifier, resolved, isValueReference, init } of scope.references) {
+    for (const { identifier, resolved: nearest, isValueReference, init } of scope.references) {
       const node = identifier as unknown as Node
+      const resolved = nearest && outsideOfClass(nearest)
       if (!isValueReference || types.some(type => node.start >= type.start && node.end <= type.end)) continue
       if (resolved && !bindings.has(resolved)) bindings.set(resolved, bindingFrom(resolved, program, unitAt))
       const binding = resolved ? bindings.get(resolved) : exportOf(node, exported, program)
@@ -124,6 +125,13 @@ function* scopesBelow(scope: Scope): Generator<Scope> {
 }
 
 type Variable = Scope['variables'][number]
+
+/** A class declaration knows its name inside and outside, by two variables that are one. */
+function outsideOfClass(variable: Variable): Variable {
+  const { scope, defs, name } = variable
+  const isInside = scope.type === 'class' && defs[0]?.node.type === 'ClassDeclaration'
+  return (isInside && scope.upper?.set.get(name)) || variable
+}
 
 /** Undefined for what is only declared to exist (`declare const X`): that is a global. */
 function bindingFrom(variable: Variable, program: Node, unitAt: UnitAt): Binding | undefined {

@@ -316,6 +316,11 @@ test('a change that stays in the worker is told', t =>
     "report.ts:4 reads 'total', which task 'x' changes; what a worker changes stays in that worker. Return the value instead.",
   ]))
 
+test('a class that changes its own static field is told', t =>
+  accepted(t, 'class A { static n = 0; static up() { A.n++ } }\ntask("x", () => A.up())\nflow("f", () => A.n)', [
+    "report.ts:4 reads 'A', which task 'x' changes; what a worker changes stays in that worker. Return the value instead.",
+  ]))
+
 test('a change of what is imported, or of what an object holds, is told', async t => {
   await accepted(t, 'const state = { list: [1] }\ntask("x", () => state)\nflow("f", () => { state.list.push(2) })', [
     "report.ts:4 changes 'state', which task 'x' uses too; a worker has its own, which stays as it was. " +

@@ -412,6 +412,28 @@ const samples: Sample[] = [
     gives: '["n1",2]',
   },
   {
+    says: 'a task in a class that uses the class',
+    code: `${ts}class A { static t = task('x', () => A.k); static k = 4 }`,
+    gives: 4,
+  },
+  {
+    says: 'a task in a namespace that uses the namespace',
+    code: `${ts}namespace N { export const t = task('x', () => N.k); export const k = 4 }`,
+    gives: 4,
+  },
+  {
+    says: 'a file of a strange name',
+    file: 'a b#c?d.mts',
+    code: `${ts}const k = 1\ntask('x', () => [k, import.meta.filename!.endsWith('a b#c?d.mts')])`,
+    gives: [1, true],
+  },
+  {
+    says: 'imports of TypeScript for CommonJS',
+    file: 'main.cts',
+    code: `import m = require('mintaka')\nimport p = require('node:path')\nm.task('x', () => p.sep)`,
+    gives: '/',
+  },
+  {
     says: 'options that are not plain to see',
     code: `${ts}const options = { retries: 1 }\ntask('x', () => 1, options)`,
     gives: 1,

@@ -54,9 +54,9 @@ export class Engine implements AsyncDisposable {
     this.ready.catch(() => {}) // whoever needs the store awaits it, and sees the error then
   }
 
-  /** Starts a run, as a subflow if the running code is a flow's. */
+  /** Starts a run, as a subflow if the running code is a flow's: those a closing engine still lets begin. */
   start(flow: FlowDefinition, parameters: readonly unknown[], scope: Scope = currentScope()): FlowLife {
-    if (this.#closed)
+    if (this.#closed && !scope.flow)
       throw new MintakaError('ENGINE_CLOSED', `Flow '${flow.name}' was called on an engine that is closed.`)
     if (flow.idempotencyKey === undefined) return this.#start(this.surroundings.newId(), flow, parameters, scope)
     const id = idFromKey(flow.name, flow.idempotencyKey)

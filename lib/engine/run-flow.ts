@@ -5,7 +5,7 @@ import type { ExecutorSession } from '../core/executor.js'
 import { isFuture } from '../core/future.js'
 import type { LogLevel } from '../core/logger.js'
 import { enter, type FlowRun, type TaskRun } from '../core/run.js'
-import { type Completed, isSettled, isTerminal, type SettledState, type State, states } from '../core/state.js'
+import { type Completed, isSettled, type SettledState, type State, states } from '../core/state.js'
 import { preview } from '../values/preview.js'
 import type { FlowDefinition } from './definitions.js'
 import type { Engine } from './engine.js'
@@ -114,6 +114,11 @@ export class FlowLife extends Life {
     return this.#session as ExecutorSession
   }
 
+  /** Whether nothing will follow: the run has settled, or is about to, once the store has acknowledged its last state. */
+  get #ended(): boolean {
+    return this.settled !== undefined || isSettled(this.record.state)
+  }
+
   async #live(): Promise<void> {
     // Asked for before anything is awaited: turns are taken in call order.
     const turn = this.#parent?.session.turn?.()
@@ -122,8 +127,8 @@ export class FlowLife extends Life {
       await this.engine.ready
       await this.#create()
       release = await turn
-      if (!this.settled) await this.#inputsArrive()
-      while (!this.settled) await this.#attempt()
+      if (!this.#ended) await this.#inputsArrive()
+      while (!this.#ended) await this.#attempt()
     } catch (error) {
       this.#lose(error)
     } finally {
@@ -137,7 +142,7 @@ export class FlowLife extends Life {
     this.#created = true
     const ack = this.engine.created(this.record)
     if (ack) await ack
-    if (this.#interrupted && !this.settled) await this.#propose(this.#interruptedState())
+    if (this.#interrupted && !this.#ended) await this.#propose(this.#interruptedState())
   }
 
   async #inputsArrive(): Promise<void> {
@@ -147,7 +152,7 @@ export class FlowLife extends Life {
       this.#wake = resolve
       whenAllSettled([...upstream, ...allowed], resolve)
     })
-    if (this.settled) return
+    if (this.#ended) return
     const failed = upstream.find(({ state }) => state.type !== 'COMPLETED')
     if (!failed) return
     const error = upstreamError(this.record.name, failed, failed.state)
@@ -158,7 +163,7 @@ export class FlowLife extends Life {
   async #attempt(): Promise<void> {
     const { executor } = this.#flow
     await this.#scheduledTime()
-    if (this.settled) return
+    if (this.#ended) return
     this.logger.info(`Flow run '${this.record.name}' of flow '${this.record.flowName}' begins`)
     let end: State
     try {
@@ -177,11 +182,12 @@ export class FlowLife extends Life {
       this.logger.info(`Executor '${executor.name}' shuts down`)
       await this.#closeSession()
     }
-    if (!this.settled && end !== this.record.state) await this.#propose(end)
+    if (!this.#ended && end !== this.record.state) await this.#propose(end)
   }
 
   async #attemptBody(): Promise<State> {
     if (!(await this.#begin())) return this.record.state
+    if (this.#interrupted) return this.#interruptedState()
     this.#accepts = true
     this.#scope = { ...this.#scope, attempt: this.record.runCount }
     this.#children = []
@@ -207,9 +213,9 @@ export class FlowLife extends Life {
       else if (verdict.type === 'ABORT') this.settleAborted(now, verdict.reason)
       else {
         await this.#pause(verdict.until)
-        if (!this.settled) continue
+        if (!this.#ended) continue
       }
-      return record.state.type === 'RUNNING' && !this.settled
+      return record.state.type === 'RUNNING' && !this.#ended
     }
   }
 
@@ -359,11 +365,12 @@ export class FlowLife extends Life {
   }
 
   #stop(why: MintakaError): void {
-    if (this.settled || this.#interrupted) return
+    if (this.#ended || this.#interrupted) return
     this.#interrupted = why
     const running = this.record.state.type === 'RUNNING'
     if (running && why.code === 'CANCELLED') {
-      void this.#enter(states.cancelling(this.engine.now(), this.record.runCount, why.message))
+      const state = states.cancelling(this.engine.now(), this.record.runCount, why.message)
+      this.#enter(state).catch(error => this.#lose(error))
     }
     this.#controller.abort(why)
     for (const child of this.#children) child.cancel(why.message)
@@ -413,7 +420,7 @@ export class FlowLife extends Life {
   }
 
   async #pause(until: number): Promise<void> {
-    while (!this.settled && this.engine.now() < until) {
+    while (!this.#ended && this.engine.now() < until) {
       await new Promise<void>(resolve => {
         const stop = this.engine.surroundings.timer(until - this.engine.now(), resolve)
         this.#wake = () => {
@@ -433,7 +440,7 @@ export class FlowLife extends Life {
       if (verdict.type === 'REJECT') return this.#enter(verdict.state)
       if (verdict.type === 'ABORT') return this.settleAborted(now, verdict.reason)
       await this.#pause(verdict.until)
-      if (this.settled) return
+      if (this.#ended) return
     }
   }
 
@@ -502,9 +509,9 @@ export class FlowLife extends Life {
 
   /** Somebody else carries this run out, or has: its end is this run's end. */
   async #followOther(): Promise<void> {
-    while (!this.settled) {
+    while (!this.#ended) {
       const other = await this.engine.store.getFlowRun(this.record.id)
-      if (other && isTerminal(other.run.state)) {
+      if (other && isSettled(other.run.state)) {
         this.#mirror?.reflect(other.run.state)
         return this.#settleWatched(other.run.state)
       }

@@ -116,6 +116,7 @@ export class TaskLife extends Life {
   }
 
   #handOver(): void {
+    if (this.settled) return // cancelled while the cache was asked
     const { logger, session } = this.flow
     if (logger.enabled('info')) logger.info(`Task run '${this.record.name}' submitted`)
     const call = new TaskCall(this, this.#arguments())
@@ -199,6 +200,7 @@ export class TaskLife extends Life {
 
   /** Whether the attempt may begin: asks the rules about RUNNING, with the cached result if there is one. */
   mayRun(): boolean | Promise<boolean> {
+    if (this.settled || this.#cancelled) return false
     return this.task.cacheKey !== undefined || this.flow.reuses ? this.#mayRunUnlessDone() : this.#admit(undefined)
   }
 
@@ -272,7 +274,7 @@ export class TaskLife extends Life {
 
   /** The deadline of the running attempt has passed. */
   outOfTime(timeoutMs: number): void {
-    if (this.settled || this.#cancelled) return
+    if (this.#cancelled || isSettled(this.record.state)) return
     const name = this.record.name
     this.#timedOut = new MintakaError('TIMED_OUT', `'${name}' took longer than its ${timeoutMs} ms.`, { timeoutMs })
     this.#call?.abort(this.#timedOut)
@@ -293,7 +295,7 @@ export class TaskLife extends Life {
    * stopped.
    */
   cancel(reason?: string): void {
-    if (this.settled || this.#cancelled) return
+    if (this.#cancelled || isSettled(this.record.state)) return
     const why = reason === undefined ? '' : `: ${reason}`
     this.#cancelled = new MintakaError('CANCELLED', `'${this.record.name}' was cancelled${why}.`, { reason })
     if (this.record.state.type === 'RUNNING') this.#startCancelling(this.#cancelled)

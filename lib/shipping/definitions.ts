@@ -2,7 +2,7 @@ import { dirname, extname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Lines } from './lines.js'
 import type { Binding, Source } from './source.js'
-import { literalText, memberName, type Node, nodesOf, type Range, untyped } from './syntax.js'
+import { literalText, memberName, type Node, nodesOf, type Range, typed, untyped } from './syntax.js'
 
 /** One `task(…)` or `flow(…)` in a file. */
 export interface Definition {
@@ -15,8 +15,6 @@ export interface Definition {
   readonly fn: Node | undefined
   /** The keys of `captures`; undefined where only running the file could tell. */
   readonly captureKeys: readonly string[] | undefined
-  /** The part of the call that does not travel. */
-  readonly hole: Range | undefined
   /** False for a `task` that another file of the user passes on: it is ours by name only. */
   readonly isCertain: boolean
 }
@@ -52,7 +50,6 @@ export function findDefinitions(surroundings: Surroundings): Definition[] {
 
 function definition(call: Definition['call'], kind: Definition['kind'], isCertain: boolean, lines: Lines): Definition {
   const [name, fn, options] = call.arguments
-  const firstDropped = kind === 'task' ? fn : name
   const isPlain = !call.arguments.some(({ type }) => type === 'SpreadElement')
   return {
     kind,
@@ -61,7 +58,6 @@ function definition(call: Definition['call'], kind: Definition['kind'], isCertai
     line: lines.lineOf(call.start),
     fn: isPlain ? fn : undefined,
     captureKeys: isPlain ? captureKeysOf(options) : undefined,
-    hole: isPlain && isCertain && firstDropped ? { start: firstDropped.end, end: call.end - 1 } : undefined,
     isCertain,
   }
 }
@@ -175,7 +171,32 @@ function isPassedOn(callee: Node, { bindingOf }: Surroundings): boolean {
 }
 
 /** The task or flow that a variable holds: `const a = task(…)`. */
-export function definitionOf({ definitionsByCall }: Source, { declaration }: Binding): Definition | undefined {
+export function definitionOf(
+  { definitionsByCall }: Pick<Source, 'definitionsByCall'>,
+  { declaration }: Binding,
+): Definition | undefined {
   if (declaration?.type !== 'VariableDeclarator' || declaration.id.type !== 'Identifier') return undefined
   return declaration.init ? definitionsByCall.get(untyped(declaration.init)) : undefined
 }
+
+/**
+ * The parts of a file's tasks and flows that do not travel: the options of both, which are for the main thread; and the
+ * functions of flows, unless a line names one (`aFlow.fn`).
+ */
+export function holesOf({ definitions, definitionsByCall, references }: HoleSource): Range[] {
+  const named = references.map(({ node, binding }) => {
+    const { parent } = typed(node)
+    return binding && parent && memberName(parent) === 'fn' ? definitionOf({ definitionsByCall }, binding) : undefined
+  })
+  const kept = new Set(named)
+  const holes = definitions.flatMap(definition => {
+    const { kind, call, fn, isCertain } = definition
+    const [name] = call.arguments
+    if (!isCertain || !name || !fn) return []
+    const isPlainFlow = kind === 'flow' && call.parent?.type === 'VariableDeclarator' && !kept.has(definition)
+    return { start: (isPlainFlow ? name : fn).end, end: call.end - 1 }
+  })
+  return holes.sort((a, b) => a.start - b.start)
+}
+
+type HoleSource = Pick<Source, 'definitions' | 'definitionsByCall' | 'references'>

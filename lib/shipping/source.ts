@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import type { Scope } from '@typescript-eslint/scope-manager'
-import { type Definition, findDefinitions } from './definitions.js'
+import { type Definition, findDefinitions, holesOf } from './definitions.js'
 import { moduleNames } from './globals.js'
 import { Lines, lastAtMost } from './lines.js'
 import { isWithin, type Language, memberName, type Node, nodesOf, parse, type Range, rootOf, typed } from './syntax.js'
@@ -76,10 +76,10 @@ export async function readSource(file: string, text: string): Promise<Source> {
   const lines = new Lines(code)
   const bindingOf = (identifier: Node) => byNode.get(identifier)
   const definitions = findDefinitions({ program, file, lines, bindingOf })
-  const holes = definitions.flatMap(({ hole }) => hole ?? []).sort((a, b) => a.start - b.start)
   const metas = [...nodesOf(program)].filter(node => node.type === 'MetaProperty' && node.meta.name === 'import')
   const label = basename(file)
   const definitionsByCall = new Map<Node, Definition>(definitions.map(definition => [definition.call, definition]))
+  const holes = holesOf({ definitions, definitionsByCall, references })
   const found = { units, references, definitions, definitionsByCall, holes, metas }
   return { file, label, code, language, isModule, ...found, lines, unitAt, bindingOf }
 }

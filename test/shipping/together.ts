@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import typescript from 'typescript'
 import { callSite, ship } from '../../lib/shipping/index.js'
-import { shipped, source, taskIn } from './fixtures/ship.js'
+import { door, shipped, source, taskIn } from './fixtures/ship.js'
 
 const head = `import { task, flow } from 'mintaka'\n`
 
@@ -76,6 +76,14 @@ test('a flow that a task names does not bring its body along', async t => {
   const code = `${head}const f = flow('f', () => missing(), { executor: new Missing() })\ntask('x', () => f())`
   const run = await shipped(source(t.testdir({}), 'a.ts', code), 'x')
   t.throws(() => run(), { code: 'FLOW_IN_TASK' })
+})
+
+test('a task may call the function of a flow, which then comes along', async t => {
+  const code = `${head}const twice = (n: number) => n * 2
+const f = flow('f', (n: number) => twice(n), { executor: new Missing() })\ntask('x', (n: number) => f.fn(n))`
+  const path = source(t.testdir({}), 'a.ts', code)
+  Object.assign(door, { flow: (_: string, fn: unknown) => ({ fn }) })
+  t.equal((await shipped(path, 'x'))(4), 8)
 })
 
 test('a helper that only prints is not called again by the worker', async t => {

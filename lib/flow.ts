@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { workerDoor } from './core/door.js'
 import { MintakaError } from './core/errors.js'
 import type { Executor, ExecutorOption } from './core/executor.js'
 import type { Args, Atom, FlowFuture, RunFuture } from './core/future.js'
@@ -107,6 +108,8 @@ export function flow(
   options: FlowOptions & { readonly parameters?: StandardSchemaV1 } = {},
 ): Flow<unknown[], unknown> {
   checkFlow(name, fn, options)
+  const door = workerDoor()
+  if (door) return door.flow(name, fn) as Flow<unknown[], unknown>
   const definition: FlowDefinition = {
     name,
     fn,
@@ -189,7 +192,7 @@ export function whileLoading<T>(loading: Loading, load: () => T): T {
 }
 
 /** While a file is loaded for its flows only: the future of a call of a flow, which never settles. */
-export function inertCall(flowName: string): FlowFuture<never> | undefined {
+function inertCall(flowName: string): FlowFuture<never> | undefined {
   const loading = loads.getStore()
   if (!loading) return undefined
   const never = new Promise<never>(() => {})
@@ -199,7 +202,8 @@ export function inertCall(flowName: string): FlowFuture<never> | undefined {
   return Object.assign(never, { ...asked, cancel: () => never })
 }
 
-function callFlow(
+/** What a call of a flow does: starts a run of it on `engine`, or on that of the flow run around the call. */
+export function callFlow(
   definition: FlowDefinition,
   engine: Engine | undefined,
   parameters: readonly unknown[],

@@ -1,4 +1,5 @@
 import { type Annotations, checkAnnotations, mergeAnnotations } from './core/annotations.js'
+import { workerDoor } from './core/door.js'
 import { MintakaError } from './core/errors.js'
 import type { TaskSource } from './core/executor.js'
 import { type Args, isUnmapped, type MapArgs, type RunFuture, type TaskFuture, unmappedValue } from './core/future.js'
@@ -86,6 +87,8 @@ export function task<const N extends string, A extends unknown[], R>(
   options?: TaskOptions,
 ): Task<A, R> {
   checkName(name, fn)
+  const door = workerDoor()
+  if (door) return door.task(name, fn) as Task<A, R>
   const { file, stamp } = callSite(task)
   const { captures, files = [], external = [] } = checkTaskOptions(name, options) ?? {}
   return makeTask<A, R>(define(name, fn, { type: 'slice', file, stamp, captures, files, external }, options))

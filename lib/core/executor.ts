@@ -71,6 +71,8 @@ export interface Call {
   readonly timeoutMs: number | undefined
   /** Fires when the run is cancelled or out of time. Made when it is first asked for. */
   readonly signal: AbortSignal
+  /** Calls back when `signal` fires, or now if it has: what a session needs of it, without making one per call. */
+  whenStopped(callback: () => void): void
   /**
    * Runs the function in this process, with `args` in the place of the call's own if given. Never throws and never
    * rejects. For sessions that are `here`; the slot is free again when it has ended.

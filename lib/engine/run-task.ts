@@ -34,7 +34,7 @@ export class TaskLife extends Life {
   /** The attempt that is being carried out. */
   #call: TaskCall | undefined
   /** When the next attempt may begin: after a retry delay, or when a rule said WAIT. */
-  #notBefore = 0
+  #notBefore: number | undefined
   #wake: (() => void) | undefined
   #cancelled: MintakaError | undefined
   #timedOut: MintakaError | undefined
@@ -42,6 +42,8 @@ export class TaskLife extends Life {
   /** Gives the turn back, on executors that give turns. */
   #release: (() => void) | undefined
   #bodies = 0
+  /** The next attempt waits for the body of one that ran out of time: there is one turn, and that body has it. */
+  #waitsForBody = false
 
   static start(flow: FlowLife, task: TaskDefinition, args: readonly unknown[], scope: Scope): TaskLife {
     const life = new TaskLife(flow, task, args, scope)
@@ -109,6 +111,10 @@ export class TaskLife extends Life {
   /** Hands an attempt to the executor. What starts work elsewhere is asked for its verdict first. */
   #submit(): void {
     if (this.settled) return
+    if (this.#release && this.#bodies > 0) {
+      this.#waitsForBody = true
+      return
+    }
     const may = this.flow.session.where === 'elsewhere' ? this.mayRun() : true
     if (may === true) this.#handOver()
     else if (may === false) this.#tryLater()
@@ -150,22 +156,22 @@ export class TaskLife extends Life {
 
   /** Submits again once the time has come, if there is to be another attempt. */
   #tryLater(): void {
-    if (!this.settled && this.#notBefore > 0) void this.#pause().then(() => this.#submit())
+    if (!this.settled && this.#notBefore !== undefined) void this.#pause(this.#notBefore).then(() => this.#submit())
   }
 
   /** Waits for the time of the next attempt, or until the run is cancelled. */
-  async #pause(): Promise<void> {
+  async #pause(until: number): Promise<void> {
     const { engine } = this.flow
-    while (!this.settled && engine.now() < this.#notBefore) {
+    while (!this.settled && !this.#cancelled && engine.now() < until) {
       await new Promise<void>(resolve => {
-        const stop = engine.surroundings.timer(this.#notBefore - engine.now(), resolve)
+        const stop = engine.surroundings.timer(until - engine.now(), resolve)
         this.#wake = () => {
           stop()
           resolve()
         }
       })
     }
-    this.#notBefore = 0
+    this.#notBefore = undefined
   }
 
   // The snapshot is ours, but a body may change its arguments: each attempt that could be followed by another gets a copy.
@@ -201,7 +207,8 @@ export class TaskLife extends Life {
   /** Whether the attempt may begin: asks the rules about RUNNING, with the cached result if there is one. */
   mayRun(): boolean | Promise<boolean> {
     if (this.settled || this.#cancelled) return false
-    return this.task.cacheKey !== undefined || this.flow.reuses ? this.#mayRunUnlessDone() : this.#admit(undefined)
+    const asks = this.record.runCount === 0 && (this.task.cacheKey !== undefined || this.flow.reuses)
+    return asks ? this.#mayRunUnlessDone() : this.#admit(undefined)
   }
 
   async #mayRunUnlessDone(): Promise<boolean> {
@@ -243,25 +250,20 @@ export class TaskLife extends Life {
   }
 
   #computeCacheKey(): string | undefined {
-    const { cacheKey, name, code } = this.task
+    const { cacheKey, name } = this.task
     const { taskKey, tags } = this.record
     const args = this.#arguments()
     if (typeof cacheKey === 'function') {
       return cacheKey({ taskName: name, taskKey, flowName: this.flow.record.flowName, tags }, args)
     }
     if (cacheKey === undefined) return undefined
-    return hashValue([
-      taskKey,
-      codeVersion(this.task),
-      code.source.type === 'slice' ? code.source.captures : undefined,
-      args,
-    ])
+    return hashValue([taskKey, codeVersion(this.task), capturesOf(this.task), args])
   }
 
   /** What an earlier attempt of the flow did under the same key need not be done again. */
   #computeReuseKey(): string | undefined {
     this.#keys ??= {}
-    this.#keys.reuse ??= hashValue([this.record.taskKey, this.#arguments()])
+    this.#keys.reuse ??= hashValue([this.record.taskKey, capturesOf(this.task), this.#arguments()])
     return this.#keys.reuse
   }
 
@@ -274,7 +276,7 @@ export class TaskLife extends Life {
 
   /** The deadline of the running attempt has passed. */
   outOfTime(timeoutMs: number): void {
-    if (this.#cancelled || isSettled(this.record.state)) return
+    if (this.settled || this.#cancelled || isSettled(this.record.state)) return
     const name = this.record.name
     this.#timedOut = new MintakaError('TIMED_OUT', `'${name}' took longer than its ${timeoutMs} ms.`, { timeoutMs })
     this.#call?.abort(this.#timedOut)
@@ -345,11 +347,12 @@ export class TaskLife extends Life {
     enter(this.record, state)
     const ack = engine.store.appendState(this.record, state, { persist: this.task.persistResult })
     if (!isSettled(state)) {
+      ack?.catch(() => {}) // the acknowledgement of the end is the one that is awaited
       if (state.name === 'AwaitingRetry') this.#retryAt(state.scheduledTime)
       engine.changed(this.record, from, state)
       return undefined
     }
-    if (state.name === 'Completed') this.#remember(state)
+    if (state.type === 'COMPLETED') this.#remember(state)
     if (ack) return ack.then(() => this.#end(from, state))
     this.#end(from, state)
     return undefined
@@ -367,9 +370,10 @@ export class TaskLife extends Life {
   }
 
   #remember(state: Completed): void {
-    if (this.flow.keepsDone) this.flow.keepDone(this.#computeReuseKey(), state)
+    const { timestamp, result, cachedFrom = this.record.id } = state
+    if (this.flow.keepsDone) this.flow.keepDone(this.#computeReuseKey(), states.cached(timestamp, result, cachedFrom))
     const key = this.#keys?.cache
-    if (key === undefined) return
+    if (key === undefined || state.name === 'Cached') return
     const { cacheForMs } = this.task
     const expires = cacheForMs === undefined ? undefined : state.timestamp + cacheForMs
     const { engine } = this.flow
@@ -425,6 +429,9 @@ export class TaskLife extends Life {
   bodyEnds(): void {
     this.#bodies -= 1
     this.#giveTurnBack()
+    if (!this.#waitsForBody || this.#bodies > 0) return
+    this.#waitsForBody = false
+    this.#submit()
   }
 }
 
@@ -441,6 +448,7 @@ class TaskCall implements Call {
   readonly #life: TaskLife
   #controller: AbortController | undefined
   #reason: MintakaError | undefined
+  #onStop: (() => void) | undefined
   #stopTimer: (() => void) | undefined
   /** The async context of whoever called the task: its body runs in it, whenever and by whomever it is run. */
   readonly #context: AsyncResource | undefined
@@ -483,9 +491,15 @@ class TaskCall implements Call {
     return this.#controller.signal
   }
 
+  whenStopped(callback: () => void): void {
+    if (this.#reason) callback()
+    else this.#onStop = callback
+  }
+
   abort(reason: MintakaError): void {
     this.#reason = reason
     this.#controller?.abort(reason)
+    this.#onStop?.()
   }
 
   get stopReason(): MintakaError | undefined {
@@ -595,4 +609,8 @@ export function keyOf(task: TaskDefinition): string {
 function codeVersion({ code }: TaskDefinition): string {
   const file = code.source.type === 'slice' ? code.source.file : undefined
   return versionOf(file) ?? String(code.fn)
+}
+
+function capturesOf({ code }: TaskDefinition): Readonly<Record<string, unknown>> | undefined {
+  return code.source.type === 'slice' ? code.source.captures : undefined
 }

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Annotations, checkAnnotations, mergeAnnotations } from '../core/annotations.js'
 import type { FlowContext, TaskContext } from '../core/context.js'
+import { workerDoor } from '../core/door.js'
 import { MintakaError } from '../core/errors.js'
 import type { FlowLife } from './run-flow.js'
 
@@ -61,6 +62,8 @@ export function unite(some: readonly string[], more: readonly string[]): readonl
 export function taskContext(): TaskContext {
   const context = currentScope().task
   if (context) return context()
+  const door = workerDoor()
+  if (door) return door.taskContext() as TaskContext
   throw new MintakaError('OUTSIDE_RUN', 'taskContext() was called outside a task. Call it in the function of a task.')
 }
 

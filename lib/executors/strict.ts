@@ -33,6 +33,7 @@ function strictCall(call: Call, end: (outcome: Outcome) => void): Call {
       end(outcome)
       return outcome
     },
+    whenStopped: callback => call.whenStopped(callback),
     started: at => call.started(at),
     log: (level, message, fields, at) => call.log(level, message, fields, at),
     progress: (fraction, note) => call.progress(fraction, note),

@@ -86,6 +86,7 @@ export class Thread {
       recordTiming: false,
       // What we send needs no loader, and preloads may print or listen.
       execArgv: [],
+      argv: process.argv.slice(2),
       env: { ...process.env, NODE_OPTIONS: withoutPreloads(process.env['NODE_OPTIONS'] ?? '') },
       workerData,
       ...(options.resourceLimits ? { resourceLimits: options.resourceLimits } : {}),

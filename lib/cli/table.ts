@@ -10,19 +10,21 @@ export interface Column {
 
 /** A table without lines, as wide as it must be and no wider than `width`: columns that may shrink are cut. */
 export function table(columns: readonly Column[], rows: readonly string[][], width: number, { dim }: Colors): string {
-  const natural = columns.map(({ head }, index) => Math.max(...[head, ...rows.map(row => row[index]!)].map(lengthOf)))
+  const heads = columns.map(({ head }) => dim(head))
+  const all = [heads, ...rows]
+  const natural = columns.map((_, index) => all.reduce((most, row) => Math.max(most, lengthOf(row[index]!)), 0))
   const colWidths = fitted(columns, natural, width)
-  const made = new Table({ chars, colWidths, style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] } })
-  made.push(
-    columns.map(({ head }) => dim(head)),
-    ...rows,
-  )
-  return made
-    .toString()
-    .split('\n')
-    .map(line => line.trimEnd())
-    .join('\n')
+  const parts: string[] = []
+  for (let at = 0; at < all.length; at += atOnce) {
+    const part = new Table({ chars, colWidths, style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] } })
+    part.push(...all.slice(at, at + atOnce))
+    parts.push(part.toString())
+  }
+  return parts.join('\n').replace(/ +$/gm, '')
 }
+
+/** cli-table3 takes a time that grows with the square of the rows. */
+const atOnce = 50
 
 const gap = '  '
 const noChars = ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']

@@ -135,3 +135,13 @@ test('a file that does not load shows what it threw', async t => {
   t.equal(throws.code, 1)
   t.match(throws.stderr, /RangeError: too early[\s\S]*throws.mjs:2:7/)
 })
+
+test("a file's own copy of mintaka gives way to that of the command", async t => {
+  const folder = t.testdir({
+    node_modules: { mintaka: { 'package.json': '{"main":"index.js"}', 'index.js': 'throw new Error("another copy")' } },
+    'main.mjs': "import { flow } from 'mintaka'\nexport default flow('main', () => 1)",
+    'main.cjs': "const { flow } = require('mintaka')\nflow('main', () => 1)",
+  })
+  const mintaka = mintakaIn(folder)
+  for (const file of ['main.mjs', 'main.cjs']) t.equal((await mintaka('run', file)).stdout, '1\n')
+})

@@ -10,9 +10,8 @@ import type { Surroundings } from './core/surroundings.js'
 import { defaultMaxFlowDepth } from './default-engine.js'
 import { Engine as EngineOfRuns } from './engine/engine.js'
 import { atLevel, levelFromEnvironment, stderrLogger } from './engine/logger.js'
-import { currentScope } from './engine/scope.js'
 import { realSurroundings } from './engine/surroundings.js'
-import { definitionOf, type Final, type Flow, type FlowCallOptions, inertCall, registerEngine } from './flow.js'
+import { callFlow, definitionOf, type Final, type Flow, type FlowCallOptions, registerEngine } from './flow.js'
 import { JsonStore } from './store/json.js'
 
 /** Options of {@link createEngine}. */
@@ -92,10 +91,7 @@ export function faceOf(engine: EngineOfRuns): Engine {
       const [parameters, options] = rest as [unknown, FlowCallOptions | undefined]
       const found = definitionOf(options ? flow.with(options) : flow)
       if (!found) throw new MintakaError('INVALID_ARGUMENT', 'engine.run(flow, parameters) takes what flow(…) gave.')
-      const inert = currentScope().flow ? undefined : inertCall(found.definition.name)
-      if (inert) return inert
-      const given = rest.length === 0 ? [] : [parameters]
-      return engine.start(found.definition, given).future as unknown as FlowFuture<never>
+      return callFlow(found.definition, engine, rest.length === 0 ? [] : [parameters]) as FlowFuture<never>
     },
     flowRuns: engine.flowRuns,
     taskRuns: engine.taskRuns,

@@ -86,6 +86,7 @@ export class Engine implements AsyncDisposable {
 
   created(run: FlowRun | TaskRun): Ack {
     const ack = run.kind === 'flow-run' ? this.store.createFlowRun(run) : this.store.createTaskRun(run)
+    ack?.catch(() => {}) // not everyone waits for it: what cannot be written is told by the acknowledgement of the end
     if (this.#events.heard) {
       const at = this.now()
       this.#events.emit(

@@ -30,7 +30,7 @@ export class Events {
   iterate(signal?: AbortSignal): AsyncIterableIterator<EngineEvent> {
     const queue: EngineEvent[] = []
     let wake: (() => void) | undefined
-    let ended = signal?.aborted ?? false
+    let ended = this.#ended || signal?.aborted === true
     const end = () => {
       ended = true
       stop()
@@ -65,9 +65,11 @@ export class Events {
   }
 
   readonly #ends = new Set<() => void>()
+  #ended = false
 
   /** Ends every iteration, once what it holds has been read. */
   end(): void {
+    this.#ended = true
     for (const end of [...this.#ends]) end()
   }
 }

@@ -370,7 +370,7 @@ export class FlowLife extends Life {
     const running = this.record.state.type === 'RUNNING'
     if (running && why.code === 'CANCELLED') {
       const state = states.cancelling(this.engine.now(), this.record.runCount, why.message)
-      this.#enter(state).catch(error => this.#lose(error))
+      this.#enter(state).catch(() => {}) // a store that refuses it refuses the last state too, and that one is awaited
     }
     this.#controller.abort(why)
     for (const child of this.#children) child.cancel(why.message)
@@ -509,8 +509,14 @@ export class FlowLife extends Life {
 
   /** Somebody else carries this run out, or has: its end is this run's end. */
   async #followOther(): Promise<void> {
+    const { store } = this.engine
+    let isAskedToStop = false
     while (!this.#ended) {
-      const other = await this.engine.store.getFlowRun(this.record.id)
+      const other = await store.getFlowRun(this.record.id)
+      if (other && this.#interrupted && !isAskedToStop) {
+        isAskedToStop = true
+        await store.post(other.owner, { type: 'cancel', runId: this.record.id, reason: this.#interrupted.message })
+      }
       if (other && isSettled(other.run.state)) {
         this.#mirror?.reflect(other.run.state)
         return this.#settleWatched(other.run.state)

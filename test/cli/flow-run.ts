@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'tap'
+import t, { test } from 'tap'
 import { mintakaIn } from './fixtures/mintaka.js'
 
 interface Run {
@@ -36,12 +36,11 @@ const flows = `
   })
 `
 
-async function filled(folder: string) {
-  const mintaka = mintakaIn(folder)
-  await mintaka('run', 'flows.mjs:good', '--params', '{"n":5}')
-  await mintaka('run', 'flows.mjs:bad')
-  return mintaka
-}
+// Most tests only look: one store serves them all.
+const folder = t.testdir({ 'flows.mjs': flows, elsewhere: {} })
+const mintaka = mintakaIn(folder)
+await mintaka('run', 'flows.mjs:good', '--params', '{"n":5}')
+await mintaka('run', 'flows.mjs:bad')
 
 const json = (text: string) => JSON.parse(text)
 
@@ -55,7 +54,6 @@ test('an empty store is no error', async t => {
 })
 
 test('lists flow runs, newest first, whole when piped', async t => {
-  const mintaka = await filled(t.testdir({ 'flows.mjs': flows }))
   const { stdout } = await mintaka('flow-run', 'ls')
   const [head, ...rows] = stdout.trimEnd().split('\n')
   t.match(head, /^flow +name +id +state +when +duration$/)
@@ -70,8 +68,6 @@ test('lists flow runs, newest first, whole when piped', async t => {
 })
 
 test('a table fits the terminal', async t => {
-  const folder = t.testdir({ 'flows.mjs': flows })
-  await filled(folder)
   for (const columns of [80, 160]) {
     const { stdout } = await mintakaIn(folder, { COLUMNS: String(columns) })('flow-run', 'ls')
     const widest = Math.max(...stdout.split('\n').map(line => line.length))
@@ -86,7 +82,6 @@ test('a table fits the terminal', async t => {
 })
 
 test('filters by flow and by state, by type or name in any case', async t => {
-  const mintaka = await filled(t.testdir({ 'flows.mjs': flows }))
   const names = async (...args: string[]) =>
     json((await mintaka('flow-run', 'ls', '--json', ...args)).stdout).map((run: Run) => run.flowName)
   t.strictSame(await names('--flow-name', 'good', '--flow-name', 'inner'), ['inner', 'good'])
@@ -101,7 +96,6 @@ test('filters by flow and by state, by type or name in any case', async t => {
 })
 
 test('inspects by id, by the beginning of an id and by name', async t => {
-  const mintaka = await filled(t.testdir({ 'flows.mjs': flows }))
   const [run] = json((await mintaka('flow-run', 'ls', '--flow-name', 'good', '--json')).stdout) as Run[]
   for (const word of [run!.id, run!.id.slice(0, 10), run!.name]) {
     const { code, stdout } = await mintaka('flow-run', 'inspect', word)
@@ -111,8 +105,6 @@ test('inspects by id, by the beginning of an id and by name', async t => {
 })
 
 test('inspect tells what failed, why and where', async t => {
-  const folder = t.testdir({ 'flows.mjs': flows })
-  const mintaka = await filled(folder)
   const [run] = json((await mintaka('flow-run', 'ls', '--state', 'failed', '--json')).stdout) as Run[]
   const { stdout } = await mintaka('flow-run', 'inspect', run!.id)
   t.match(stdout, /state {7}Failed: out of reach/)
@@ -129,7 +121,6 @@ test('inspect tells what failed, why and where', async t => {
 })
 
 test('inspect --json has it all', async t => {
-  const mintaka = await filled(t.testdir({ 'flows.mjs': flows }))
   const [run] = json((await mintaka('flow-run', 'ls', '--state', 'failed', '--json')).stdout) as Run[]
   const tree = json((await mintaka('flow-run', 'inspect', run!.id, '--json')).stdout) as Run
   t.strictSame(
@@ -161,8 +152,6 @@ test('a word that means several runs lists them; one that means none exits with 
 })
 
 test('looking changes nothing in the store, and --home tells which one', async t => {
-  const folder = t.testdir({ 'flows.mjs': flows, elsewhere: {} })
-  const mintaka = await filled(folder)
   const state = () => {
     const files = readdirSync(join(folder, 'home'), { recursive: true, encoding: 'utf8' }).sort()
     const isFile = (name: string) => statSync(join(folder, 'home', name)).isFile()

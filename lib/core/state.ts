@@ -199,16 +199,17 @@ class CompletedState<T> extends Branded {
   readonly type = 'COMPLETED'
   readonly name: 'Completed' | 'Cached'
   readonly timestamp: number
-  readonly message: string | undefined
   readonly result: T
-  readonly cachedFrom: string | undefined
+  // Most have neither: a field that is not there takes no room.
+  declare readonly message?: string
+  declare readonly cachedFrom?: string
   constructor(name: 'Completed' | 'Cached', timestamp: number, result: T, message?: string, cachedFrom?: string) {
     super()
     this.name = name
     this.timestamp = timestamp
     this.result = result
-    this.message = message
-    this.cachedFrom = cachedFrom
+    if (message !== undefined) this.message = message
+    if (cachedFrom !== undefined) this.cachedFrom = cachedFrom
   }
 }
 class ErrorState<Y extends 'FAILED' | 'CRASHED' | 'CANCELLED', N extends StateName> extends Branded {

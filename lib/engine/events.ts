@@ -1,4 +1,5 @@
 import type { EngineEvent } from '../core/event.js'
+import { onAbort } from '../core/on-abort.js'
 
 /**
  * Who listens to an engine. A feature that watches (progress in a terminal, metrics, a user's hook) listens here; it
@@ -29,27 +30,29 @@ export class Events {
   /** Every event from the call on, in order, until the signal fires, the loop is left, or `end` is called. */
   iterate(signal?: AbortSignal): AsyncIterableIterator<EngineEvent> {
     const queue: EngineEvent[] = []
-    let wake: (() => void) | undefined
-    let ended = this.#ended || signal?.aborted === true
+    const waiting: (() => void)[] = []
+    const wake = () => {
+      for (const go of waiting.splice(0)) go()
+    }
+    let ended = false
     const end = () => {
       ended = true
       stop()
       this.#ends.delete(end)
-      signal?.removeEventListener('abort', end)
-      wake?.()
+      forget?.()
+      wake()
     }
     const stop = this.listen(event => {
       queue.push(event)
-      wake?.()
+      wake()
     })
     this.#ends.add(end)
-    signal?.addEventListener('abort', end, { once: true })
+    const forget = signal && onAbort(signal, end)
+    if (this.#ended || signal?.aborted) end()
     return {
       async next() {
         while (queue.length === 0 && !ended) {
-          await new Promise<void>(resolve => {
-            wake = resolve
-          })
+          await new Promise<void>(resolve => void waiting.push(resolve))
         }
         const value = queue.shift()
         return value ? { done: false, value } : { done: true, value: undefined }

@@ -18,10 +18,10 @@ export function finalState(now: number, end: BodyEnd, children: readonly Counted
   if (end.type === 'threw') return states.failed(now, rootOf(end.error))
   const { value } = end
   if (isState(value) && isTerminal(value)) return value
-  if (value === undefined) return aggregate(now, children, undefined)
+  if (value === undefined) return aggregate(now, children, children, undefined)
   const parts = futuresAndStates(value)
   if (parts.length === 0) return states.completed(now, value)
-  return aggregate(now, parts.map(counted), value)
+  return aggregate(now, parts.map(counted), children, value)
 }
 
 /** The futures in what a flow returned: they settle before the run can end. */
@@ -29,10 +29,22 @@ export function futuresIn(value: unknown): RunFuture<unknown>[] {
   return find(value, isFuture)
 }
 
-function aggregate(now: number, runs: readonly Counted[], value: unknown): TerminalState {
+function aggregate(now: number, runs: readonly Counted[], children: readonly Counted[], value: unknown): TerminalState {
   if (notCompleted(runs).length === 0) return states.completed(now, copyWith(value, isPart, resultOf))
   const message = aggregateMessage(runs)
-  return states.failed(now, rootFailure(runs, message), message)
+  return states.failed(now, rootFailure(inCallOrder(runs, children), message), message)
+}
+
+/** The runs in the order in which what failed them was called, however they were returned; strangers at the end. */
+function inCallOrder(runs: readonly Counted[], children: readonly Counted[]): readonly Counted[] {
+  const places = new Map<unknown, number>()
+  for (const child of children) if (!places.has(rootOfRun(child))) places.set(rootOfRun(child), places.size)
+  const placeOf = (run: Counted) => places.get(rootOfRun(run)) ?? places.size
+  return [...runs].sort((a, b) => placeOf(a) - placeOf(b))
+}
+
+function rootOfRun({ state }: Counted): unknown {
+  return 'error' in state ? rootOf(state.error) : undefined
 }
 
 type Part = RunFuture<unknown> | State

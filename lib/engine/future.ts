@@ -1,4 +1,5 @@
 import { futureBrand, type RunFuture, type WaitOptions } from '../core/future.js'
+import { onAbort } from '../core/on-abort.js'
 import type { SettledState, State } from '../core/state.js'
 import { longestTimer } from '../core/surroundings.js'
 import { type Life, resultOf } from './life.js'
@@ -64,9 +65,10 @@ export class Future<T> implements RunFuture<T> {
   wait({ timeoutMs, signal }: WaitOptions = {}): Promise<SettledState<T> | undefined> {
     return new Promise(resolve => {
       let timer: NodeJS.Timeout | undefined
+      let forget: (() => void) | undefined
       const end = (state: SettledState<T> | undefined) => {
         clearTimeout(timer)
-        signal?.removeEventListener('abort', give)
+        forget?.()
         resolve(state)
       }
       const give = () => {
@@ -76,7 +78,7 @@ export class Future<T> implements RunFuture<T> {
       this.#life.whenSettled(end)
       if (this.#life.settled) return
       if (signal?.aborted) return give()
-      signal?.addEventListener('abort', give, { once: true })
+      forget = signal && onAbort(signal, give)
       if (timeoutMs !== undefined && timeoutMs <= longestTimer) timer = setTimeout(give, timeoutMs)
     })
   }

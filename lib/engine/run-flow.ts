@@ -4,10 +4,11 @@ import { asError, MintakaError } from '../core/errors.js'
 import type { ExecutorSession } from '../core/executor.js'
 import { isFuture } from '../core/future.js'
 import type { LogLevel } from '../core/logger.js'
+import { onAbort } from '../core/on-abort.js'
 import { enter, type FlowRun, type TaskRun } from '../core/run.js'
 import { type Completed, isSettled, type SettledState, type State, states } from '../core/state.js'
 import { preview } from '../values/preview.js'
-import type { FlowDefinition } from './definitions.js'
+import type { FlowDefinition, TaskDefinition } from './definitions.js'
 import type { Engine } from './engine.js'
 import { type BodyEnd, finalState, futuresIn } from './final-state.js'
 import { Future } from './future.js'
@@ -16,6 +17,7 @@ import { Life, upstreamError } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
 import { type Scope, scopes, unite } from './scope.js'
 import { taskKeyOf, versionOf } from './source.js'
+import { keyOf, type TaskCalls, taskRunId, taskRunName } from './task-record.js'
 
 /** How a flow run was started: what is not the flow's own business. */
 export interface FlowStart {
@@ -50,9 +52,9 @@ export class FlowLife extends Life {
   #accepts = false
   #interrupted: MintakaError | undefined
   #interrupt: (() => void) | undefined
-  readonly #idPrefix: string
-  #calls = 0
-  readonly #counts = new Map<string, number>()
+  #callCount = 0
+  readonly #calls = new Map<TaskDefinition, TaskCalls & { readonly counter: Counter }>()
+  readonly #counters = new Map<string, Counter>()
   #done: Map<string, Completed[]> | undefined
   #wake: (() => void) | undefined
   #context: FlowContext | undefined
@@ -100,7 +102,6 @@ export class FlowLife extends Life {
       totalRunTimeMs: 0,
       runCount: 0,
     }
-    this.#idPrefix = `${start.id}-`
     this.future = new Future(this)
     this.#mirror?.follow(this)
     if (flow.signal) this.#obey(flow.signal)
@@ -191,7 +192,8 @@ export class FlowLife extends Life {
     this.#accepts = true
     this.#scope = { ...this.#scope, attempt: this.record.runCount }
     this.#children = []
-    this.#counts.clear()
+    this.#calls.clear()
+    this.#counters.clear()
     const stopTimer = this.#armDeadline()
     const body = await this.#body()
     await this.#childrenEnd()
@@ -291,17 +293,33 @@ export class FlowLife extends Life {
     })
   }
 
-  /** How often a task key was called before in this attempt of the flow run. */
-  countCall(taskKey: string): number {
-    const count = this.#counts.get(taskKey) ?? 0
-    this.#counts.set(taskKey, count + 1)
-    return count
+  /** What the calls of a task in this attempt have in common, and a counter of its key. */
+  callsOf(task: TaskDefinition, tags: readonly string[]): TaskCalls & { readonly counter: Counter } {
+    const known = tags.length === 0 ? this.#calls.get(task) : undefined
+    if (known) return known
+    const taskKey = keyOf(task)
+    const { name: taskName, runName } = task
+    const counter = this.#counterOf(taskKey)
+    const calls = { flowRunId: this.record.id, taskName, taskKey, tags: unite(task.tags, tags), runName, counter }
+    if (tags.length === 0) this.#calls.set(task, calls)
+    return calls
   }
 
-  nextTaskRunId(): string {
-    const id = this.#idPrefix + this.#calls
-    this.#calls += 1
-    return id
+  /** The mirror of a subflow run is counted like a call of a task. */
+  countSubflow(taskKey: string): { readonly id: string; readonly dynamicKey: number } {
+    return { id: taskRunId(this.record.id, this.nextCallNumber()), dynamicKey: this.#counterOf(taskKey).count++ }
+  }
+
+  nextCallNumber(): number {
+    return this.#callCount++
+  }
+
+  #counterOf(taskKey: string): Counter {
+    const known = this.#counters.get(taskKey)
+    if (known) return known
+    const counter = { count: 0 }
+    this.#counters.set(taskKey, counter)
+    return counter
   }
 
   /** Takes a run as one of its own: the flow run does not end before it. */
@@ -397,8 +415,7 @@ export class FlowLife extends Life {
   #obey(signal: AbortSignal): void {
     const cancel = () => this.cancel(signal.reason === undefined ? undefined : asError(signal.reason).message)
     if (signal.aborted) return cancel()
-    signal.addEventListener('abort', cancel, { once: true })
-    this.whenOver(() => signal.removeEventListener('abort', cancel))
+    this.whenOver(onAbort(signal, cancel))
   }
 
   #refuseDepth(): void {
@@ -528,6 +545,11 @@ export class FlowLife extends Life {
 
 const followEveryMs = 100
 
+/** How often something was called. */
+interface Counter {
+  count: number
+}
+
 /** The task run in the parent that mirrors a subflow run: every state of the child is its state too, by force. */
 class Mirror {
   readonly record: TaskRun
@@ -542,12 +564,12 @@ class Mirror {
     now: number,
   ) {
     const key = taskKeyOf(flow.file, flow.name, flow.tags)
-    const dynamicKey = parent.countCall(key)
+    const { id, dynamicKey } = parent.countSubflow(key)
     this.#parent = parent
     this.record = {
       kind: 'task-run',
-      id: parent.nextTaskRunId(),
-      name: `${flow.name}-${key.slice(0, 8)}-${dynamicKey}`,
+      id,
+      name: taskRunName(flow.name, key, dynamicKey),
       flowRunId: parent.record.id,
       taskName: flow.name,
       taskKey: key,

@@ -5,6 +5,7 @@ import { asError, MintakaError } from '../core/errors.js'
 import type { Call, Outcome, TaskCode } from '../core/executor.js'
 import { isFuture } from '../core/future.js'
 import type { LogLevel } from '../core/logger.js'
+import { onAbort } from '../core/on-abort.js'
 import { enter } from '../core/run.js'
 import { type Completed, isSettled, isState, isTerminal, type SettledState, type State, states } from '../core/state.js'
 import { hashValue } from '../values/hash.js'
@@ -12,8 +13,8 @@ import type { TaskDefinition } from './definitions.js'
 import { type Edges, takeInputs, whenAllSettled, withValues } from './inputs.js'
 import { Life, upstreamError } from './life.js'
 import type { FlowLife } from './run-flow.js'
-import { type Scope, scopes, unite } from './scope.js'
-import { taskKeyOf, versionOf } from './source.js'
+import { type Scope, scopes } from './scope.js'
+import { versionOf } from './source.js'
 import { TaskRecord } from './task-record.js'
 
 /**
@@ -59,19 +60,14 @@ export class TaskLife extends Life {
     const inputs = takeInputs(args, task.waitFor)
     this.#args = inputs.args
     this.#edges = inputs.edges
-    const taskKey = keyOf(task)
-    this.record = new TaskRecord({
-      id: flow.nextTaskRunId(),
-      flowRunId: flow.record.id,
-      taskName: task.name,
-      taskKey,
-      dynamicKey: flow.countCall(taskKey),
-      tags: unite(task.tags, scope.tags),
-      state: states.pending(flow.engine.now()),
-      runName: task.runName,
-      described: inputs.described,
-      constants: inputs.args,
-    })
+    const calls = flow.callsOf(task, scope.tags)
+    this.record = new TaskRecord(
+      calls,
+      flow.nextCallNumber(),
+      calls.counter.count++,
+      states.pending(flow.engine.now()),
+      inputs,
+    )
     flow.adopt(this)
     flow.engine.created(this.record)
     if (task.signal) this.#obey(task.signal)
@@ -317,8 +313,7 @@ export class TaskLife extends Life {
   #obey(signal: AbortSignal): void {
     const cancel = () => this.cancel(signal.reason === undefined ? undefined : asError(signal.reason).message)
     if (signal.aborted) return cancel()
-    signal.addEventListener('abort', cancel, { once: true })
-    this.whenSettled(() => signal.removeEventListener('abort', cancel))
+    this.whenSettled(onAbort(signal, cancel))
   }
 
   /**
@@ -589,20 +584,6 @@ function contextOf(call: TaskCall): TaskContext {
       if (call.stopReason) throw call.stopReason
     },
   }
-}
-
-const keys = new WeakMap<TaskDefinition, string>()
-
-/** The task key of a definition; see `taskKeyOf`. */
-export function keyOf(task: TaskDefinition): string {
-  let key = keys.get(task)
-  if (key === undefined) {
-    const { source } = task.code
-    const file = source.type === 'slice' ? source.file : source.url
-    key = taskKeyOf(file, task.name, task.tags)
-    keys.set(task, key)
-  }
-  return key
 }
 
 /** Edited code must miss the cache: any change of its file counts, of the function's text where there is no file. */

@@ -1,5 +1,6 @@
 import { MintakaError } from './errors.js'
 import { allowedFuture, futureBrand, isFuture, type RunFuture, type TaskFuture, type WaitOptions } from './future.js'
+import { onAbort } from './on-abort.js'
 import { isSettled, type SettledState, type State, states } from './state.js'
 import { longestTimer } from './surroundings.js'
 import { copyWith, find } from './traverse.js'
@@ -73,9 +74,10 @@ class InPlaceFuture<T> implements RunFuture<T> {
   wait({ timeoutMs, signal }: WaitOptions = {}): Promise<SettledState<T> | undefined> {
     return new Promise(resolve => {
       let timer: NodeJS.Timeout | undefined
+      let forget: (() => void) | undefined
       const end = (state: SettledState<T> | undefined) => {
         clearTimeout(timer)
-        signal?.removeEventListener('abort', give)
+        forget?.()
         resolve(state)
       }
       const give = () => {
@@ -85,7 +87,7 @@ class InPlaceFuture<T> implements RunFuture<T> {
       this.#whenSettled(end)
       if (isSettled(this.#state)) return
       if (signal?.aborted) return give()
-      signal?.addEventListener('abort', give, { once: true })
+      forget = signal && onAbort(signal, give)
       if (timeoutMs !== undefined && timeoutMs <= longestTimer) timer = setTimeout(give, timeoutMs)
     })
   }

@@ -1,5 +1,5 @@
-import { test } from 'tap'
 import { allowFailure, flow, isFlow, type RunFuture, type State, type TaskFuture, task, unmapped } from 'mintaka'
+import { test } from 'tap'
 import { atRest, deferred, engineFor, history, thrownBy } from './fixtures/engine.js'
 
 const echo = task('echo', <T>(value: T) => value)
@@ -224,7 +224,11 @@ test('annotations of with are merged into those of the task', async t => {
   const base = task('base', () => 1, { annotations: { priority: 1, resources: { GPU: 1 } } })
   const f = flow(
     'f',
-    () => [base(), base.with({ annotations: { priority: 2, resources: { memory: 3 } } })(), base.with({ retries: 1 })()],
+    () => [
+      base(),
+      base.with({ annotations: { priority: 2, resources: { memory: 3 } } })(),
+      base.with({ retries: 1 })(),
+    ],
     { executor },
   )
   await engine.run(f)
@@ -309,8 +313,8 @@ test('futures are not looked for in Map keys and class instances', async t => {
     }
   }
   const look = task('look', (map: Map<unknown, number>, box: Box) => ({
-    key: typeof (([...map.keys()][0] as RunFuture<number>) ?? {}).wait,
-    box: typeof ((box.held as RunFuture<number>) ?? {}).wait,
+    key: typeof ([...map.keys()][0] as RunFuture<number>).wait,
+    box: typeof (box.held as RunFuture<number>).wait,
     instance: box instanceof Box,
   }))
   const f = flow('f', async () => look(new Map([[square(1), 1]]), new Box(square(2))))
@@ -329,11 +333,18 @@ test('the inputs of a run are recorded: the runs found in each argument, preview
   )
   await run
   const runs = (await engine.taskRuns.list(run.id)).map(({ run }) => run)
-  t.strictSame(runs.slice(3).map(({ inputs }) => inputs), [
-    [{ name: '0', preview: '5' }, { name: '1', runs: [ids[0]] }, { name: 'waitFor', runs: [ids[2]] }],
-    [{ name: '0', runs: [ids[0], ids[1]] }],
-    [{ name: 'parameters', runs: [ids[1]] }],
-  ])
+  t.strictSame(
+    runs.slice(3).map(({ inputs }) => inputs),
+    [
+      [
+        { name: '0', preview: '5' },
+        { name: '1', runs: [ids[0]] },
+        { name: 'waitFor', runs: [ids[2]] },
+      ],
+      [{ name: '0', runs: [ids[0], ids[1]] }],
+      [{ name: 'parameters', runs: [ids[1]] }],
+    ],
+  )
 })
 const sub = flow('sub', (p: { n: number }) => p.n)
 
@@ -365,7 +376,15 @@ test('waitFor waits, and passes nothing on', async t => {
 
 test('waitFor on a failed run puts the waiting one to rest', async t => {
   const engine = engineFor(t)
-  const f = flow('f', async () => (await square.with({ waitFor: [fail('no')] })(1).wait()).name)
+  const f = flow(
+    'f',
+    async () =>
+      (
+        await square
+          .with({ waitFor: [fail('no')] })(1)
+          .wait()
+      ).name,
+  )
   t.equal(await engine.run(f), 'NotReady')
 })
 

@@ -23,7 +23,7 @@ const primes = flow('primes', ({ below, parts }: { below: number; parts: number 
 
 for (const executor of [new SequentialExecutor(), new ParallelExecutor()]) {
   const start = performance.now()
-  const count = await primes.with({ executor })({ below: 4_000_000, parts: 40 })
-  console.log(`${executor.name}: ${count} primes below 4,000,000`)
+  const count = await primes.with({ executor })({ below: 8_000_000, parts: 40 })
+  console.log(`${executor.name}: ${count} primes below 8,000,000`)
   console.error(`  ${Math.round(performance.now() - start)} ms, ${availableParallelism()} processors`)
 }

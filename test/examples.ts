@@ -43,7 +43,7 @@ const printed: Record<string, string[]> = {
     "[ 'first', 'second' ]",
   ],
   '04-concurrent-io.ts': ['260 bytes from 30 pages, 5 requests at once at most'],
-  '05-parallel-cpu.ts': ['sequential: 283146 primes below 4,000,000', 'parallel: 283146 primes below 4,000,000'],
+  '05-parallel-cpu.ts': ['sequential: 539777 primes below 8,000,000', 'parallel: 539777 primes below 8,000,000'],
   '06-nested-subflows.ts': ['{"first":9,"rows":89,"last":98,"others":19712}'],
   '07-custom-executor.ts': [
     'concurrent: 6 tasks, turns of the event loop: 1',

@@ -1,6 +1,7 @@
 // How late do flights from each airport arrive, and how sure can one be of it?
 //
 //   npx tsx examples/airports/report.ts [FOLDER]
+//   npx mintaka run examples/airports/report.ts:airports --params '{"folder":"out"}'
 //
 // Reads real flights of the first quarter of 2001 (the package `vega-datasets`), computes a bootstrap confidence interval
 // per airport on every core, and writes FOLDER/report.md (default: a folder for temporary files). Three subflows, each
@@ -14,6 +15,7 @@ import { ConcurrentExecutor, flow, ParallelExecutor, SequentialExecutor, task } 
 
 const minFlights = 100
 const resamples = 20_000
+const defaultFolder = join(tmpdir(), 'mintaka-airports')
 
 interface Flight {
   readonly origin: string
@@ -164,7 +166,7 @@ const publish = flow(
 
 // --- the whole
 
-const airports = flow('airports', async ({ folder }: { folder: string }) => {
+const airports = flow('airports', async ({ folder = defaultFolder }: { folder?: string | undefined } = {}) => {
   const { flights, baseline, cities } = await read()
   const estimates = compute({ flights })
   const report = await publish({ estimates, cities, usual: baseline.mean, folder }) // waits for `estimates`
@@ -172,7 +174,7 @@ const airports = flow('airports', async ({ folder }: { folder: string }) => {
   return { ...report, flights: read20k, origins: flights.size, baseline }
 })
 
-const run = airports({ folder: process.argv[2] ?? join(tmpdir(), 'mintaka-airports') })
+const run = airports({ folder: process.argv[2] })
 const { rows, path, flights, origins, baseline } = await run
 const usual = baseline.mean.toFixed(2)
 

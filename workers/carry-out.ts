@@ -6,7 +6,7 @@ import { functionOf } from './door.js'
 
 type Fn = (...args: unknown[]) => unknown
 
-const codes = new Map<string, Code>()
+const codes = new Map<number, Code>()
 const functions = new Map<string, Fn>()
 
 /**
@@ -40,10 +40,9 @@ export function carryOut(envelope: Envelope, slot: ClaimSlot, moved: ArrayBuffer
 }
 
 // Sent whole the first time, and kept also when it does not load.
-function codeOf({ code }: Envelope): Code {
-  if (typeof code === 'string') return codes.get(code) as Code
-  codes.set(code.key, code)
-  return code
+function codeOf({ code, newCode }: Envelope): Code {
+  if (newCode) codes.set(code, newCode)
+  return codes.get(code) as Code
 }
 
 function run(code: Code, args: unknown, context: CallContext): unknown {

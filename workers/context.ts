@@ -30,8 +30,8 @@ export class CallContext implements TaskContext {
     this.taskRunId = envelope.id
     this.taskRunName = envelope.name
     this.flowRunId = envelope.flowRunId
-    this.attempt = envelope.attempt ?? 1
-    this.tags = envelope.tags ?? []
+    this.attempt = envelope.attempt
+    this.tags = envelope.tags
     this.#slot = slot
   }
 

@@ -1,6 +1,13 @@
 /** The door of a pool's thread: Piscina calls it with one envelope at a time. */
 import { workerData } from 'node:worker_threads'
-import { ClaimSlot, type Envelope, type Reply, type ThreadData } from '../lib/threads/protocol.js'
+import {
+  ClaimSlot,
+  type PackedEnvelope,
+  packReply,
+  type Reply,
+  type ThreadData,
+  unpack,
+} from '../lib/threads/protocol.js'
 import { carryOut } from './carry-out.js'
 import { installDoor } from './door.js'
 import { drain, isWriting } from './output.js'
@@ -12,7 +19,8 @@ installDoor()
 const slot = new ClaimSlot((workerData as ThreadData).mintaka)
 const strays = watchStrays()
 
-export default function thread(envelope: Envelope): unknown {
+export default function thread(packed: PackedEnvelope): unknown {
+  const envelope = unpack(packed)
   const moved: ArrayBuffer[] = []
   strays.begin(envelope.n)
   const reply = carryOut(envelope, slot, moved)
@@ -21,15 +29,15 @@ export default function thread(envelope: Envelope): unknown {
 
 function send(reply: Reply, moved: ArrayBuffer[]): unknown {
   strays.end()
-  if (moved.length === 0 && !isWriting()) return reply
+  if (moved.length === 0 && !isWriting()) return packReply(reply)
   return sendSlowly(reply, moved)
 }
 
 async function sendSlowly(reply: Reply, moved: ArrayBuffer[]): Promise<unknown> {
   // What the task has printed comes before its result, or a process that exits on it would lose the lines.
   await drain()
-  if (moved.length === 0) return reply
+  if (moved.length === 0) return packReply(reply)
   const { Piscina } = await import('piscina')
   const { transferableSymbol, valueSymbol } = Piscina
-  return Piscina.move({ [transferableSymbol]: moved, [valueSymbol]: reply } as unknown as ArrayBuffer)
+  return Piscina.move({ [transferableSymbol]: moved, [valueSymbol]: packReply(reply) } as unknown as ArrayBuffer)
 }

@@ -4,19 +4,19 @@
  */
 import type { LogLevel } from '../core/logger.js'
 
-/** A call, on its way to a thread. Small, because each field costs time on both sides. */
+/** A call, for a thread. */
 export interface Envelope {
   /** Counts the calls of a thread, from 1. */
   readonly n: number
   readonly id: string
   readonly name: string
   readonly flowRunId: string
-  /** Left out: the first one. */
-  readonly attempt?: number
-  /** Left out: none. */
-  readonly tags?: readonly string[]
-  /** The code, or the key of one that was sent to this thread before. */
-  readonly code: Code | string
+  readonly attempt: number
+  readonly tags: readonly string[]
+  /** The number of the code in this thread. */
+  readonly code: number
+  /** The code itself, the first time. */
+  readonly newCode?: Code | undefined
   /** The list of arguments, in wire form. */
   readonly args: unknown
 }
@@ -43,6 +43,41 @@ export interface Reply {
   readonly startedAt: number
   /** How many notices the call has posted: they come by another port and may arrive later. */
   readonly posted: number
+}
+
+/** An envelope as it is posted: a list, because names of fields cost as much as what is in them. */
+export type PackedEnvelope = readonly [
+  n: number,
+  id: string,
+  name: string,
+  /** The flow run's id, or how much of the task run's id it is. */
+  flowRunId: string | number,
+  code: number,
+  args: unknown,
+  rest?: Pick<Envelope, 'attempt' | 'tags' | 'newCode'>,
+]
+
+export function pack(envelope: Envelope): PackedEnvelope {
+  const { n, id, name, flowRunId, code, args, attempt, tags, newCode } = envelope
+  const flow = id.startsWith(flowRunId) ? flowRunId.length : flowRunId
+  if (attempt === 1 && tags.length === 0 && !newCode) return [n, id, name, flow, code, args]
+  return [n, id, name, flow, code, args, { attempt, tags, newCode }]
+}
+
+export function unpack([n, id, name, flow, code, args, rest]: PackedEnvelope): Envelope {
+  const flowRunId = typeof flow === 'number' ? id.slice(0, flow) : flow
+  return { n, id, name, flowRunId, code, args, ...(rest ?? { attempt: 1, tags: [] }) }
+}
+
+/** A reply as it is posted. */
+export type PackedReply = readonly [type: Reply['type'], value: unknown, startedAt: number, posted: number]
+
+export function packReply({ type, value, startedAt, posted }: Reply): PackedReply {
+  return [type, value, startedAt, posted]
+}
+
+export function unpackReply([type, value, startedAt, posted]: PackedReply): Reply {
+  return { type, value, startedAt, posted }
 }
 
 /** What a thread says on the side; `n` is the call it belongs to. */

@@ -3,7 +3,17 @@ import type { Piscina as PiscinaType } from 'piscina'
 import { MintakaError } from '../core/errors.js'
 import type { Call, Outcome } from '../core/executor.js'
 import { fromWire } from '../values/wire.js'
-import { ClaimSlot, type Code, type Envelope, type Notice, type Reply, type ThreadData } from './protocol.js'
+import {
+  ClaimSlot,
+  type Code,
+  type Envelope,
+  type Notice,
+  type PackedReply,
+  pack,
+  type Reply,
+  type ThreadData,
+  unpackReply,
+} from './protocol.js'
 
 export type PiscinaClass = typeof PiscinaType
 
@@ -60,7 +70,9 @@ export class Thread {
   private readonly slot: ClaimSlot
   private readonly options: ThreadOptions
   private readonly onFree: (thread: Thread) => void
-  private readonly known = new Set<string>()
+  /** The numbers of the codes that the worker has, by key. */
+  private readonly known = new Map<string, number>()
+  private codeCount = 0
   private worker: Worker | undefined
   private running: Running | undefined
   private n = 0
@@ -121,7 +133,9 @@ export class Thread {
     } catch (error) {
       return this.settle({ type: 'threw', error })
     }
-    this.piscina.run(envelope, { transferList: moved }).then(this.onReply, this.onLost)
+    this.piscina
+      .run(pack(envelope), moved.length > 0 ? { transferList: moved } : undefined)
+      .then(this.onReply, this.onLost)
     this.worker ??= this.piscina.threads[0]
   }
 
@@ -151,12 +165,12 @@ export class Thread {
 
   private envelope({ call, code, encodeArgs }: Work, n: number, moved: ArrayBuffer[]): Envelope {
     const args = encodeArgs(moved)
-    const isKnown = this.known.has(code.key)
-    if (!isKnown) this.known.add(code.key)
+    const known = this.known.get(code.key)
+    const number = known ?? this.codeCount++
+    if (known === undefined) this.known.set(code.key, number)
     const { id, name, flowRunId, attempt, tags } = call
-    const envelope: Envelope = { n, id, name, flowRunId, code: isKnown ? code.key : code, args }
-    if (attempt === 1 && tags.length === 0) return envelope
-    return { ...envelope, attempt, tags }
+    const newCode = known === undefined ? code : undefined
+    return { n, id, name, flowRunId, code: number, args, attempt, tags, newCode }
   }
 
   private forgetWorker(): void {
@@ -164,7 +178,8 @@ export class Thread {
     this.known.clear()
   }
 
-  private readonly onReply = (reply: Reply): void => {
+  private readonly onReply = (packed: PackedReply): void => {
+    const reply = unpackReply(packed)
     const { running } = this
     if (!running || this.ending) return
     running.reply = reply

@@ -89,3 +89,9 @@ export function upstreamError(
     { cause, upstream: upstream.id },
   )
 }
+
+/** What a cancelled run throws. The reason may be a sentence: that of the run around it. */
+export function cancelledError(what: string, reason: string | undefined): MintakaError {
+  const why = reason === undefined ? '' : `: ${reason.replace(/\.$/, '')}`
+  return new MintakaError('CANCELLED', `${what} was cancelled${why}.`, { reason })
+}

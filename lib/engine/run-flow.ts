@@ -13,7 +13,7 @@ import type { Engine } from './engine.js'
 import { type BodyEnd, finalState, futuresIn } from './final-state.js'
 import { Future } from './future.js'
 import { describeInputs, type Inputs, takeInputs, whenAllSettled, withValues } from './inputs.js'
-import { Life, upstreamError } from './life.js'
+import { cancelledError, Life, upstreamError } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
 import { type Scope, scopes, unite } from './scope.js'
 import { taskKeyOf, versionOf } from './source.js'
@@ -378,8 +378,7 @@ export class FlowLife extends Life {
    * ended; nothing can interrupt an `await` of the body itself.
    */
   cancel(reason?: string): void {
-    const why = reason === undefined ? '' : `: ${reason}`
-    this.#stop(new MintakaError('CANCELLED', `Flow run '${this.record.name}' was cancelled${why}.`, { reason }))
+    this.#stop(cancelledError(`Flow run '${this.record.name}'`, reason))
   }
 
   #stop(why: MintakaError): void {

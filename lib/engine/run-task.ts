@@ -11,7 +11,7 @@ import { type Completed, isSettled, isState, isTerminal, type SettledState, type
 import { hashValue } from '../values/hash.js'
 import type { TaskDefinition } from './definitions.js'
 import { type Edges, takeInputs, whenAllSettled, withValues } from './inputs.js'
-import { Life, upstreamError } from './life.js'
+import { cancelledError, Life, upstreamError } from './life.js'
 import type { FlowLife } from './run-flow.js'
 import { type Scope, scopes } from './scope.js'
 import { versionOf } from './source.js'
@@ -294,8 +294,7 @@ export class TaskLife extends Life {
    */
   cancel(reason?: string): void {
     if (this.#cancelled || isSettled(this.record.state)) return
-    const why = reason === undefined ? '' : `: ${reason}`
-    this.#cancelled = new MintakaError('CANCELLED', `'${this.record.name}' was cancelled${why}.`, { reason })
+    this.#cancelled = cancelledError(`'${this.record.name}'`, reason)
     if (this.record.state.type === 'RUNNING') this.#startCancelling(this.#cancelled)
     else if (this.#call && this.flow.session.where === 'elsewhere') this.#call.abort(this.#cancelled)
     else this.#propose(states.cancelled(this.flow.engine.now(), this.#cancelled))?.catch(error => this.#lose(error))

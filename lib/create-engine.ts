@@ -17,15 +17,15 @@ import { JsonStore } from './store/json.js'
 /** Options of {@link createEngine}. */
 export interface EngineOptions {
   /** Default: a `JsonStore` in `MINTAKA_HOME`, else `~/.mintaka`. */
-  readonly store?: Store
+  readonly store?: Store | undefined
   /** Any object with `debug`, `info`, `warn` and `error`, pino's included. Default: stderr from `logLevel` on. */
-  readonly logger?: Logger
+  readonly logger?: Logger | undefined
   /** Default: `MINTAKA_LOG`, else `warn` on stderr, and everything for a logger of your own. */
-  readonly logLevel?: LogLevel
+  readonly logLevel?: LogLevel | undefined
   /** How deep flows may be nested. Default 100. */
-  readonly maxFlowDepth?: number
+  readonly maxFlowDepth?: number | undefined
   /** Time, chance and names; `simulatedClock` of `mintaka/testing` makes one for tests. */
-  readonly surroundings?: Surroundings
+  readonly surroundings?: Surroundings | undefined
 }
 
 /** Where flows run: a store that remembers, rules that decide, events for those who watch. Close it, or `await using` it. */

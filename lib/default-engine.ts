@@ -24,11 +24,6 @@ export function defaultEngine(): Engine {
   return engine
 }
 
-/** Makes another engine the default one: the CLI brings its own logger. */
-export function setDefaultEngine(other: Engine): void {
-  engine = other
-}
-
 function closeDefaultEngine(): void {
   const closing = engine
   engine = undefined

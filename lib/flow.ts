@@ -18,32 +18,32 @@ import { callSite } from './shipping/locate.js'
 /** Options of a flow. Times are milliseconds. */
 export interface FlowOptions {
   /** Where its tasks run: a definition, or its class. Default: `ConcurrentExecutor`. */
-  readonly executor?: ExecutorOption
+  readonly executor?: ExecutorOption | undefined
   /** How long a run may take. Then its signal fires, its tasks are stopped, and it is FAILED, TimedOut. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** Attempts after the first. A later attempt takes over what tasks of an earlier one completed. Default 0. */
-  readonly retries?: number
-  readonly retryDelayMs?: RetryDelay
-  readonly retryIf?: (error: unknown, attempt: number) => boolean
+  readonly retries?: number | undefined
+  readonly retryDelayMs?: RetryDelay | undefined
+  readonly retryIf?: ((error: unknown, attempt: number) => boolean) | undefined
   /** Default: a hash of the source file. */
-  readonly version?: string
-  readonly description?: string
-  readonly tags?: readonly string[]
+  readonly version?: string | undefined
+  readonly description?: string | undefined
+  readonly tags?: readonly string[] | undefined
   /** Where it runs when it is called at the top level. Default: the default engine. */
-  readonly engine?: FlowEngine
-  readonly logLevel?: LogLevel
+  readonly engine?: FlowEngine | undefined
+  readonly logLevel?: LogLevel | undefined
 }
 
 /** Options of `.with()`: those of the flow, and some for the calls it is used for. */
 export interface FlowCallOptions extends FlowOptions {
   /** Runs to wait for, whose values are not parameters. */
-  readonly waitFor?: readonly RunFuture<unknown>[]
+  readonly waitFor?: readonly RunFuture<unknown>[] | undefined
   /** Name of the flow run. Default: two words. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Cancels the run when it fires. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** There is one run of the flow per key: a second call gives the first one's end. */
-  readonly idempotencyKey?: string
+  readonly idempotencyKey?: string | undefined
 }
 
 /** What a flow needs of an engine; `createEngine` gives one. */

@@ -15,45 +15,48 @@ import { callSite } from './shipping/locate.js'
 /** Options of a task. Times are milliseconds. */
 export interface TaskOptions {
   /** Attempts after the first, for failures, timeouts and crashes alike. Default 0. */
-  readonly retries?: number
+  readonly retries?: number | undefined
   /** Between attempts: a number, one per attempt (the last repeats), or a function; `exponential()` makes one. Default 0. */
-  readonly retryDelayMs?: RetryDelay
+  readonly retryDelayMs?: RetryDelay | undefined
   /** Asked with what an attempt threw; false ends the run. */
-  readonly retryIf?: (error: unknown, attempt: number) => boolean
+  readonly retryIf?: ((error: unknown, attempt: number) => boolean) | undefined
   /**
    * How long one attempt may take, counted from its start. On threads the code is stopped; what runs in this process
    * cannot be: the run fails, and its slot stays taken until the code ends.
    */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /**
    * Takes the result of an earlier run with the same key. `'inputs'`: made of the task, its code and its arguments. A
    * function makes its own; `undefined` from it means: not this time. Keys are global to the store.
    */
-  readonly cacheKey?: 'inputs' | ((context: CacheKeyContext, args: readonly unknown[]) => string | undefined)
+  readonly cacheKey?:
+    | 'inputs'
+    | ((context: CacheKeyContext, args: readonly unknown[]) => string | undefined)
+    | undefined
   /** How long a cached result is good, counted from its completion. Default: for ever. */
-  readonly cacheForMs?: number
+  readonly cacheForMs?: number | undefined
   /** Whether the store keeps the result. Default true. */
-  readonly persistResult?: boolean
-  readonly tags?: readonly string[]
+  readonly persistResult?: boolean | undefined
+  readonly tags?: readonly string[] | undefined
   /** Hints for the executor: `{ priority, resources }`. */
-  readonly annotations?: Annotations
-  readonly description?: string
+  readonly annotations?: Annotations | undefined
+  readonly description?: string | undefined
   /** Local values that travel with the code to a worker: `{ captures: { k } }`. */
-  readonly captures?: Readonly<Record<string, unknown>>
+  readonly captures?: Readonly<Record<string, unknown>> | undefined
   /** Files beside the source that travel to remote workers. */
-  readonly files?: readonly string[]
+  readonly files?: readonly string[] | undefined
   /** Packages that are installed on remote workers and need not travel. */
-  readonly external?: readonly string[]
+  readonly external?: readonly string[] | undefined
 }
 
 /** Options of `.with()`: those of the task, and some for the calls it is used for. */
 export interface TaskCallOptions extends TaskOptions {
   /** Runs to wait for, whose values are not arguments. */
-  readonly waitFor?: readonly RunFuture<unknown>[]
+  readonly waitFor?: readonly RunFuture<unknown>[] | undefined
   /** Name of the task run. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Cancels the run when it fires. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -146,7 +149,7 @@ function define(
 }
 
 function makeTask<A extends unknown[], R>(definition: TaskDefinition): Task<A, R> {
-  const call = (...args: unknown[]) => callTask(definition, withoutIndex(args))
+  const call = (...args: unknown[]) => callTask(definition, withoutIndex(args, definition.code.fn))
   return Object.defineProperties(call, {
     name: { value: definition.name },
     fn: { value: definition.code.fn },
@@ -197,8 +200,8 @@ function callTask(definition: TaskDefinition, args: readonly unknown[]): TaskFut
 }
 
 /** `xs.map(aTask)` calls with (value, index, array): the value alone is meant. */
-function withoutIndex(args: readonly unknown[]): readonly unknown[] {
-  if (args.length !== 3) return args
+function withoutIndex(args: readonly unknown[], fn: (...args: never[]) => unknown): readonly unknown[] {
+  if (args.length !== 3 || fn.length >= 3) return args
   const [value, index, array] = args
   return Array.isArray(array) && typeof index === 'number' && Object.is(array[index], value) ? [value] : args
 }

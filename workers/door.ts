@@ -29,7 +29,7 @@ export interface DoorFlow {
 
 function makeTask(name: string, fn: Fn): DoorTask {
   const call = (...args: unknown[]): unknown => {
-    if (currentCall()) return runInPlace(name, fn, withoutIndex(args))
+    if (currentCall()) return runInPlace(name, fn, withoutIndex(args, fn))
     const text = `Task '${name}' was called outside any flow. Call it in a flow.`
     throw new MintakaError('TASK_OUTSIDE_FLOW', text, { task: name })
   }
@@ -79,10 +79,10 @@ export function functionOf(exported: unknown): Fn {
 }
 
 // `xs.map(aTask)` calls with value, index and array; the task is meant to have the value.
-function withoutIndex(args: readonly unknown[]): readonly unknown[] {
+function withoutIndex(args: readonly unknown[], fn: Fn): readonly unknown[] {
   const [value, index, list] = args
   const isMapped =
-    args.length === 3 && typeof index === 'number' && Array.isArray(list) && Object.is(list[index], value)
+    args.length === 3 && fn.length < 3 && typeof index === 'number' && Array.isArray(list) && Object.is(list[index], value)
   return isMapped ? [value] : args
 }
 

@@ -26,7 +26,7 @@ interface Options {
 
 export function define(command: Command): void {
   command
-    .argument('<file[:flow]>', 'a JavaScript or TypeScript file, and the name of a flow if it has several')
+    .argument('<file[:flow]>', 'a JavaScript or TypeScript file, and which of its flows, if it is not the one it calls')
     .option('--params <json>', 'the parameters of the flow')
     .addOption(new Option('--executor <name>', 'where its tasks run').choices(Object.keys(executors)))
     .addHelpText('after', help)
@@ -38,7 +38,7 @@ The file is loaded for its flows: what it runs by itself at its top level does n
 The result is printed on stdout, as JSON if JSON can hold it; all else goes to stderr.
 
 Examples:
-  $ mintaka run report.ts
+  $ mintaka run report.ts                     the flow that report.ts calls, or its only one
   $ mintaka run report.ts:monthly --params '{"year":2026,"month":10}'
   $ mintaka run report.ts --executor sequential`
 

@@ -1,20 +1,20 @@
 import { MintakaError } from './errors.js'
 
 /**
- * Hints for the executor, in Dask's words. `priority` and `resources` mean the same on threads as on Dask; `workers` and
- * `allowOtherWorkers` rest unused elsewhere.
+ * Hints for the executor, in Dask's words. `priority` is heeded on threads; what an executor does not know rests unused,
+ * so that one task can be written for several.
  */
 export interface Annotations {
   /** Higher runs first. Default 0. */
-  readonly priority?: number
+  readonly priority?: number | undefined
   /** What the task takes while it runs, by name: `{ GPU: 1 }`. */
-  readonly resources?: Readonly<Record<string, number>>
+  readonly resources?: Readonly<Record<string, number>> | undefined
   /** Addresses or names of the Dask workers that may run it. */
-  readonly workers?: readonly string[]
+  readonly workers?: readonly string[] | undefined
   /** Whether other workers may run it when those are gone. */
-  readonly allowOtherWorkers?: boolean
+  readonly allowOtherWorkers?: boolean | undefined
   /** How often Dask itself runs it again when its worker dies. */
-  readonly retries?: number
+  readonly retries?: number | undefined
 }
 
 const kinds: Record<keyof Annotations, (value: unknown) => boolean> = {

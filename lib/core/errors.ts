@@ -22,7 +22,6 @@ export const errorCodes = {
   TASKS_FAILED: 'a flow run ended with runs that did not complete',
   ABORTED: 'an orchestration rule refused a transition',
   RULE_FAILED: 'an orchestration rule threw',
-  INVALID_TRANSITION: 'a state was proposed that may not follow the present one',
   // engine and executors
   ENGINE_CLOSED: 'the engine has been closed',
   EXECUTOR_FAILED: 'an executor could not start or broke its contract',

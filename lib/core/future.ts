@@ -4,8 +4,8 @@ const brand = Symbol.for('mintaka.future')
 
 /** How long, and until what, to wait. */
 export interface WaitOptions {
-  readonly timeoutMs?: number
-  readonly signal?: AbortSignal
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /**

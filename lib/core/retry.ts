@@ -26,15 +26,15 @@ export function delayAfter(delay: RetryDelay, attempt: number, error: unknown): 
 
 export interface ExponentialOptions {
   /** Milliseconds before the second attempt. Default 1000. */
-  readonly initialMs?: number
+  readonly initialMs?: number | undefined
   /** Default 2. */
-  readonly factor?: number
+  readonly factor?: number | undefined
   /** No delay is longer. Default 60000. */
-  readonly maxMs?: number
+  readonly maxMs?: number | undefined
   /** From 0 (none) to 1: each delay is taken at random from `delay × (1 ± jitter)`. Default 0. */
-  readonly jitter?: number
+  readonly jitter?: number | undefined
   /** A number from 0 up to 1; default `Math.random`. */
-  readonly random?: () => number
+  readonly random?: (() => number) | undefined
 }
 
 /** A delay that grows by a factor with every attempt, spread by a jitter so that many runs do not retry at once. */

@@ -96,12 +96,13 @@ export const retryFailures: Rule = {
     if (!retry || from.type !== 'RUNNING' || from.name === 'Cancelling') return undefined
     if (to.type !== 'FAILED' && to.type !== 'CRASHED') return undefined
     if (isMintakaError(to.error) && neverRetried.has(to.error.code)) return undefined
-    if (!mayRetry(retry, run.runCount, to.error)) return undefined
-    const at = now + delayAfter(retry.retryDelayMs, run.runCount, to.error)
-    return {
-      type: 'REJECT',
-      state: states.awaitingRetry(now, at, run.runCount, to.error),
-      reason: 'it will be tried again',
+    try {
+      if (!mayRetry(retry, run.runCount, to.error)) return undefined
+      const at = now + delayAfter(retry.retryDelayMs, run.runCount, to.error)
+      const state = states.awaitingRetry(now, at, run.runCount, to.error)
+      return { type: 'REJECT', state, reason: 'it will be tried again' }
+    } catch (thrown) {
+      return { type: 'REJECT', state: states.failed(now, thrown), reason: 'its retryIf or retryDelayMs threw' }
     }
   },
 }

@@ -6,7 +6,7 @@ import { type InProcessOptions, inProcessChecks, strict } from './strict.js'
 /** Options of {@link ConcurrentExecutor}. */
 export interface ConcurrentOptions extends InProcessOptions {
   /** How many tasks may run at once. Default: as many as there are. */
-  readonly concurrency?: number
+  readonly concurrency?: number | undefined
 }
 
 /** Tasks overlap on the event loop of this process: for I/O. The default executor. */

@@ -8,7 +8,7 @@ export interface InProcessOptions {
    * Refuses what could not travel to a worker: code that cannot be sliced, arguments and results that cannot be sent;
    * and hands copies over, so that a task cannot change what its caller holds. For tests of flows that run on workers.
    */
-  readonly strict?: boolean
+  readonly strict?: boolean | undefined
 }
 
 /** The session, with every call under the rules of a border. */
@@ -47,7 +47,7 @@ async function runStrictly(call: Call): Promise<Outcome> {
       const { ship } = await import('../shipping/index.js')
       await ship(task)
     }
-    const outcome = await call.run(args.map((arg, index) => crossing(arg, `argument ${index}`, task.name)))
+    const outcome = await call.run(args.map((arg, index) => crossing(arg, `argument ${index + 1}`, task.name)))
     if (outcome.type !== 'returned') return outcome
     return { type: 'returned', value: crossing(outcome.value, 'the result', task.name) }
   } catch (error) {

@@ -16,11 +16,7 @@ import {
   tags,
 } from 'mintaka'
 import * as tasks from './executor-tasks.js'
-
-/** Any test runner's function object: tap's `t`, `node:test`, vitest's module. */
-export interface TestRunner {
-  test(name: string, body: () => Promise<void>): unknown
-}
+import type { TestRunner } from './test-runner.js'
 
 export interface ExecutorSuiteOptions {
   /** Whether tasks that are ready run at the same time. Default true; false for executors with one slot. */

@@ -1,5 +1,6 @@
 /** For tests of flows, and of executors and stores of your own. */
 
 export { type SimulatedClock, simulatedClock } from './clock.js'
-export { type ExecutorSuiteOptions, executorSuite, type TestRunner } from './executor-suite.js'
+export { type ExecutorSuiteOptions, executorSuite } from './executor-suite.js'
 export { storeSuite } from './store-suite.js'
+export type { TestRunner } from './test-runner.js'

@@ -4,11 +4,7 @@ import { enter, type FlowRun, type Run, type TaskRun } from '../core/run.js'
 import { isState, type State, states } from '../core/state.js'
 import type { Store, StoredRun } from '../core/store.js'
 import { codec } from '../values/json.js'
-
-/** What a suite needs of a test runner: tap's `t`, `{ test }` of `node:test`, vitest's `{ test }`. */
-export interface TestRunner {
-  test(name: string, body: () => unknown | Promise<unknown>): unknown
-}
+import type { TestRunner } from './test-runner.js'
 
 /**
  * Proves that a {@link Store} keeps what the engine relies on. `makeStore` gives a new one, not opened yet, that nobody

@@ -103,3 +103,17 @@ test('a store that cannot be opened is an error in one sentence', async t => {
   t.equal(code, 1)
   t.match(stderr, /^error: The store in .*home could not be opened.*\n$/)
 })
+
+test('of several flows, the one that the file itself calls is meant', async t => {
+  const folder = t.testdir({
+    'both.mjs': `
+      import { flow } from 'mintaka'
+      export const part = flow('part', () => 'part')
+      const whole = flow('whole', async () => ({ of: await part() }))
+      console.log(await whole())
+    `,
+  })
+  const { code, stdout } = await mintakaIn(folder)('run', 'both.mjs')
+  t.equal(code, 0)
+  t.strictSame(JSON.parse(stdout), { of: 'part' })
+})

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { MintakaError } from '../../lib/core/errors.js'
 import {
   onlyLegalTransitions,
   policy,
@@ -199,4 +200,24 @@ test('propose: a rule that throws is named, with what it threw as the cause', as
 
 test('propose: a rule without a verdict only listens', async t => {
   t.strictSame(propose([{ name: 'hook', after: () => {} }], transition(pending, running)), { type: 'ACCEPT' })
+})
+
+test('a retryIf or a retry delay that throws ends the run with what it threw', async t => {
+  const thrown = new TypeError('no such field')
+  const running = states.running(0, 1)
+  for (const retry of [
+    { retries: 3, retryDelayMs: 0, retryIf: () => Promise.reject.call(thrown) as never },
+    { retries: 3, retryDelayMs: () => Number(Symbol.iterator as unknown as number) },
+  ]) {
+    const verdict = propose(policy, transition(running, states.failed(now, error), { retry }))
+    t.match(verdict, { type: 'REJECT', state: { type: 'FAILED', error: { name: 'TypeError' } } })
+  }
+})
+
+test('code that cannot be sent is not tried again', async t => {
+  const refusal = new MintakaError('CAPTURES_LOCAL', 'it uses k')
+  const retry = { retries: 3, retryDelayMs: 0 }
+  t.strictSame(propose(policy, transition(states.running(0, 1), states.failed(now, refusal), { retry })), {
+    type: 'ACCEPT',
+  })
 })

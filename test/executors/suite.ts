@@ -1,6 +1,6 @@
-import { test } from 'tap'
 import { ConcurrentExecutor, ParallelExecutor, SequentialExecutor } from 'mintaka'
 import { executorSuite } from 'mintaka/testing'
+import { test } from 'tap'
 
 test('SequentialExecutor', async t => executorSuite(t, () => new SequentialExecutor(), { overlaps: false }))
 test('ConcurrentExecutor', async t => executorSuite(t, () => new ConcurrentExecutor()))

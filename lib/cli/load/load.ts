@@ -11,6 +11,8 @@ export interface LoadedFile {
   /** The path as it was given, for sentences. */
   readonly path: string
   readonly flows: readonly FoundFlow[]
+  /** The flow that the file calls first at its top level. */
+  readonly called: string | undefined
   /** The flow at whose call the file waits for ever: what stands below the call was not reached. */
   readonly stuckAt: string | undefined
 }
@@ -48,7 +50,7 @@ export async function loadFile(path: string): Promise<LoadedFile> {
   try {
     const exports = await Promise.race([whole, end.reached])
     const flows = flowsOf(file, exports ?? {}, defined)
-    return { path, flows, stuckAt: exports ? undefined : called }
+    return { path, flows, called, stuckAt: exports ? undefined : called }
   } catch (error) {
     throw new Failure(`${path} could not be loaded.`, { cause: error })
   } finally {

@@ -1,20 +1,24 @@
 import { MintakaError } from '../../core/errors.js'
 import type { AnyFlow, FoundFlow, LoadedFile } from './load.js'
 
-/** The flow of that name in a loaded file, or its only one. Throws NOT_FOUND with a list of what is there. */
-export function pickFlow({ path, flows, stuckAt }: LoadedFile, name?: string): AnyFlow {
+/** The flow of that name in a loaded file; without a name the only one, or the one that the file itself calls. Throws NOT_FOUND with a list of what is there. */
+export function pickFlow({ path, flows, called, stuckAt }: LoadedFile, name?: string): AnyFlow {
   const reached = stuckAt === undefined ? '' : ` ${path} waits for its call of flow '${stuckAt}'${notReached}`
   if (flows.length === 0) {
     const fix = "Define one at the top level: export const report = flow('report', …)."
     throw new MintakaError('NOT_FOUND', `There is no flow in ${path}. ${fix}${reached}`)
   }
-  const matching = name === undefined ? flows : narrowed(flows, name)
+  const meant = name ?? (flows.length > 1 ? called : undefined)
+  const matching = meant === undefined ? flows : narrowed(flows, meant)
   const [first, second] = matching
   if (first && !second) return first.flow
   const list = flows.map(label).join(', ')
-  if (!first) throw new MintakaError('NOT_FOUND', `There is no flow '${name}' in ${path}. It has ${list}.${reached}`)
+  if (!first && name !== undefined)
+    throw new MintakaError('NOT_FOUND', `There is no flow '${name}' in ${path}. It has ${list}.${reached}`)
   const sentence =
-    name === undefined ? `There are several flows in ${path}` : `Several flows of ${path} are named '${name}'`
+    meant === undefined || !first
+      ? `There are several flows in ${path}`
+      : `Several flows of ${path} are named '${meant}'`
   throw new MintakaError('NOT_FOUND', `${sentence}: ${list}. Say which one: mintaka run ${path}:NAME.`)
 }
 

@@ -55,7 +55,9 @@ export class FlowLife extends Life {
   #callCount = 0
   readonly #calls = new Map<TaskDefinition, TaskCalls & { readonly counter: Counter }>()
   readonly #counters = new Map<string, Counter>()
+  /** What tasks of earlier attempts have done, and what those of this one have. */
   #done: Map<string, Completed[]> | undefined
+  #doneNow: Map<string, Completed[]> | undefined
   #wake: (() => void) | undefined
   #context: FlowContext | undefined
   #created = false
@@ -194,6 +196,7 @@ export class FlowLife extends Life {
     this.#children = []
     this.#calls.clear()
     this.#counters.clear()
+    this.#handDoneOn()
     const stopTimer = this.#armDeadline()
     const body = await this.#body()
     await this.#childrenEnd()
@@ -336,7 +339,7 @@ export class FlowLife extends Life {
 
   /** Whether an earlier attempt of this flow run may have done what a task is about to do. */
   get reuses(): boolean {
-    return this.#done !== undefined && this.record.runCount > 1
+    return this.#done !== undefined
   }
 
   /** Whether what tasks have done is kept for a later attempt. */
@@ -346,16 +349,22 @@ export class FlowLife extends Life {
 
   keepDone(key: string | undefined, state: Completed): void {
     if (key === undefined) return
-    this.#done ??= new Map()
-    const known = this.#done.get(key)
+    this.#doneNow ??= new Map()
+    const known = this.#doneNow.get(key)
     if (known) known.push(state)
-    else this.#done.set(key, [state])
+    else this.#doneNow.set(key, [state])
   }
 
   /** Each result is taken once: equal calls of an earlier attempt answer equal calls of this one. */
   takeDone(key: string | undefined): Completed | undefined {
-    if (key === undefined || !this.reuses) return undefined
-    return this.#done?.get(key)?.shift()
+    return key === undefined ? undefined : this.#done?.get(key)?.shift()
+  }
+
+  /** What the last attempt has done, and what it left of those before, is there for the next one. */
+  #handDoneOn(): void {
+    for (const [key, left] of this.#done ?? []) for (const state of left) this.keepDone(key, state)
+    this.#done = this.#doneNow
+    this.#doneNow = undefined
   }
 
   context(): FlowContext {

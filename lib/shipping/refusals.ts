@@ -1,7 +1,7 @@
 import { type ErrorCode, MintakaError } from '../core/errors.js'
 import { isGlobal } from './globals.js'
 import { isCaptured, type Reach } from './reach.js'
-import { flowCallIn } from './set-ups.js'
+import { firstFlowRun, flowCallIn } from './set-ups.js'
 import { type Binding, type Reference, referencesIn } from './source.js'
 import { isFunction, isWithin, type Node, nodesOf, runsAtLoad } from './syntax.js'
 import { changesIn, touchOf } from './touch.js'
@@ -12,7 +12,7 @@ export function refusalsOf(reach: Reach): MintakaError[] {
     refusal(reach, 'CAPTURES_THIS', thisSentences(reach)),
     refusal(reach, 'CAPTURES_LOCAL', localSentences(reach)),
     refusal(reach, 'UNKNOWN_GLOBAL', globalSentences(reach)),
-    refusal(reach, 'STALE_VARIABLE', [...staleSentences(reach), ...flowSentences(reach)]),
+    refusal(reach, 'STALE_VARIABLE', [...staleSentences(reach), ...lateSentences(reach), ...flowSentences(reach)]),
   ].flatMap(error => error ?? [])
 }
 
@@ -113,6 +113,26 @@ function isWritten(reference: Reference): boolean {
   if (isInitial || (binding?.kind !== 'module' && binding?.kind !== 'export')) return false
   const touch = touchOf(reference)
   return touch === 'assigned' || touch === 'changed'
+}
+
+/** `level = 2` below `await report()`: here that run saw the value from before, a worker has the line from its start. */
+function lateSentences(reach: Reach): string[] {
+  const { source, bindings, carries } = reach
+  const changes = changesIn(source).filter(
+    reference =>
+      isWritten(reference) && bindings.has(reference.binding!) && carries(reference) && runsAtLoad(reference.node),
+  )
+  const run = changes.length > 0 ? firstFlowRun(source) : undefined
+  if (!run) return []
+  const runLine = source.lines.lineOf(run.start)
+  return changes.flatMap(reference => {
+    if (reference.start < run.end) return []
+    const line = source.lines.lineOf(reference.start)
+    return (
+      `${task(reach)} uses the module variable '${reference.name}', which is ${touchOf(reference)} at line ${line}, ` +
+      `after line ${runLine} runs a flow; the worker would see that value from its start. Pass it as an argument.`
+    )
+  })
 }
 
 function isLasting(reference: Reference): boolean {

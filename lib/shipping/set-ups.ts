@@ -1,7 +1,7 @@
 import { definitionOf } from './definitions.js'
 import { isOfLanguage } from './globals.js'
 import { type Binding, type Reference, referencesIn, type Source, type Unit } from './source.js'
-import { memberName, type Node, rootOf, runsAtLoad, untyped } from './syntax.js'
+import { isWithin, memberName, type Node, rootOf, runsAtLoad, untyped } from './syntax.js'
 import { callOn, isFunctionBinding, touchOf } from './touch.js'
 
 /** A line of the top level that goes on building what is declared elsewhere. */
@@ -92,6 +92,32 @@ export function flowCallIn(source: Source, unit: Unit): Reference | undefined {
   return referencesIn(source, unit).find(
     ({ node, binding }) => binding && isFlow(source, binding) && callOn(node) && runsAtLoad(node),
   )
+}
+
+/** The first line of the top level that runs a flow, itself or by a function of the file. */
+export function firstFlowRun(source: Source): Unit | undefined {
+  const seen = new Set<Binding>()
+  const atOnce = source.definitions.filter(({ kind, call }) => kind === 'flow' && isRun(call) && runsAtLoad(call))
+  return source.units.find(
+    unit =>
+      atOnce.some(({ call }) => isWithin(call, unit)) ||
+      referencesIn(source, unit).some(use => runsAtLoad(use.node) && runsFlow(use, source, seen)),
+  )
+}
+
+function runsFlow({ node, binding }: Reference, source: Source, seen: Set<Binding>): boolean {
+  if (!binding || seen.has(binding) || !isRun(node)) return false
+  if (isFlow(source, binding)) return true
+  seen.add(binding)
+  if (!isFunctionBinding(binding)) return false
+  return binding.units.some(unit => referencesIn(source, unit).some(use => runsFlow(use, source, seen)))
+}
+
+/** `f()` and `f.with(o)()`, and not `f.with(o)`. */
+function isRun(node: Node): boolean {
+  const call = callOn(node)
+  if (call?.type !== 'CallExpression') return false
+  return memberName(untyped(call.callee)) !== 'with' || isRun(call)
 }
 
 function isFlow(source: Source, binding: Binding): boolean {

@@ -70,7 +70,7 @@ function isConsole(identifier: Node): boolean {
   return identifier.type === 'Identifier' && identifier.name === 'console'
 }
 
-/** `init(url)` at the top level, from a module of which the task uses something too. */
+/** `init(url)` or `settings.url = url` at the top level, from a module of which the task uses something too. */
 function droppedSetUps(reach: Reach): string[] {
   const { source, bindings, name } = reach
   const modules = new Set(
@@ -78,13 +78,22 @@ function droppedSetUps(reach: Reach): string[] {
   )
   return droppedUnits(reach).flatMap(unit => {
     const root = unit.node.type === 'ExpressionStatement' ? rootOf(untyped(unit.node.expression)) : undefined
-    const from = root && source.bindingOf(root)?.from
-    if (!root || !from || !modules.has(from) || !callOn(root)) return []
+    const called = root && callOn(root) ? source.bindingOf(root) : undefined
+    const { from } = called ?? changedImport(unit, reach) ?? {}
+    if (!from || !modules.has(from)) return []
     return (
-      `${place(reach, unit.start)} runs at the top level and calls something of '${from}', which task '${name}' uses ` +
-      `too; a worker does not run that line. If it prepares '${from}', do that in the module itself or in the task.`
+      `${place(reach, unit.start)} runs at the top level and ${called ? 'calls' : 'changes'} something of '${from}', ` +
+      `which task '${name}' uses too; a worker does not run that line. If it prepares '${from}', do that in the ` +
+      'module itself or in the task.'
     )
   })
+}
+
+function changedImport(unit: Unit, { source, bindings }: Reach): Binding | undefined {
+  const changed = changesIn(source).find(
+    use => use.binding?.from && !bindings.has(use.binding) && isWithin(use, unit) && runsAtLoad(use.node),
+  )
+  return changed?.binding
 }
 
 function isStateless(specifier: string, folder: string): boolean {

@@ -143,6 +143,27 @@ test('a module variable that changes outside what a worker runs is refused', asy
   )
 })
 
+test('a module variable that changes at the top level after a flow has run is refused', async t => {
+  const message = (how: string, ran: number) =>
+    `Task 'x' (report.ts:2) uses the module variable 'cfg', which is ${how}, after line ${ran} runs a flow; ` +
+    'the worker would see that value from its start. Pass it as an argument.'
+  const error = (how: string, ran = 4) => ({ code: 'STALE_VARIABLE', line: 2, message: message(how, ran) }) as const
+  const task = 'const x = task("x", () => cfg)\n'
+  const f = 'const f = flow("f", () => x()); '
+  await refused(t, `${task}let cfg = 1\n${f}await f()\ncfg = 2`, error('assigned at line 5'))
+  await refused(t, `${task}let cfg = 1\n${f}void f.with({})().then()\ncfg++`, error('assigned at line 5'))
+  await refused(t, `${task}let cfg = 1\nawait flow("f", () => x())()\ncfg = 2`, error('assigned at line 5'))
+  await refused(
+    t,
+    `${task}const cfg = [1]\nlog(main())\ncfg.push(2)\n${f}
+    async function main() { await f() }\nfunction log(what: unknown) {}`,
+    error('changed at line 5'),
+  )
+  await accepted(t, `${task}let cfg = 1\n${f}\ncfg = 2\nawait f()`)
+  await accepted(t, `${task}let cfg = 1\n${f}const g = f.with({})\ncfg = 2\nawait g()`)
+  await accepted(t, `${task}let cfg = 1\n${f}export const main = () => f()\ncfg = 2`)
+})
+
 test('a variable of CommonJS exports is a module variable', async t => {
   const code =
     'const m = require("mintaka")\nexports.cfg = 1\nm.task("x", () => exports.cfg)\nm.flow("f", () => { exports.cfg = 2 })'
@@ -309,6 +330,16 @@ test('a call at the top level into a module that a task uses is told', t => {
     "report.ts:3 runs at the top level and calls something of 'nanoid', which task 'x' uses too; a worker does not " +
       "run that line. If it prepares 'nanoid', do that in the module itself or in the task.",
   ])
+})
+
+test('a change at the top level of what a module gives is told to tasks that use something else of it', async t => {
+  const told =
+    "report.ts:3 runs at the top level and changes something of 'zod', which task 'x' uses too; a worker does not " +
+    "run that line. If it prepares 'zod', do that in the module itself or in the task."
+  const code = (line: string) => `import { config, z } from "zod"\n${line}\ntask("x", () => z)`
+  await accepted(t, code('config.a = 1'), [told])
+  await accepted(t, code('if (process.env.A) config.a = 1'), [told])
+  await accepted(t, 'import { config } from "zod"\nconfig.a = 1\ntask("x", () => config)')
 })
 
 test('a change that stays in the worker is told', t =>

@@ -121,7 +121,7 @@ test('a retryIf that throws ends the run, and what it threw is told', async t =>
     throw bad
   }
   const run = engine.run(flow('f', async () => flaky(9).with({ retries: 5, retryIf })().wait()))
-  t.match(await run.wait(), { type: 'CRASHED', error: { code: 'RULE_FAILED', cause: bad } })
+  t.match(await run.wait(), { type: 'FAILED', error: bad })
 })
 
 test('the attempt is told to the task', async t => {

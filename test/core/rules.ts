@@ -198,19 +198,45 @@ test('propose: a rule that throws is named, with what it threw as the cause', as
   })
 })
 
+test('propose: a verdict that would leave the run nowhere is the failure of its rule', async t => {
+  const rows: [State, State, unknown][] = [
+    [pending, running, { type: 'REJECT', state: pending }],
+    [running, completed, { type: 'REJECT', state: running }],
+    [running, completed, { type: 'REJECT', state: states.notReady(0, 'up', error) }],
+    [running, completed, { type: 'REJECT', state: { ...failed } }],
+    [running, completed, { type: 'REJECT' }],
+    [running, completed, { type: 'MAYBE' }],
+  ]
+  for (const [from, to, verdict] of rows) {
+    const rule: Rule = { name: 'lost', decide: () => verdict as Verdict }
+    t.throws(() => propose([rule], transition(from, to)), {
+      code: 'RULE_FAILED',
+      rule: 'lost',
+      message: /^The verdict of the rule 'lost' on 'calm-run', .* cannot be used\. Give ACCEPT, /,
+    })
+  }
+  for (const state of [failed, cancelled, awaiting, due]) {
+    t.match(propose([{ name: 'r', decide: () => ({ type: 'REJECT', state }) }], transition(running, completed)), {
+      state,
+    })
+  }
+})
+
 test('propose: a rule without a verdict only listens', async t => {
   t.strictSame(propose([{ name: 'hook', after: () => {} }], transition(pending, running)), { type: 'ACCEPT' })
 })
 
 test('a retryIf or a retry delay that throws ends the run with what it threw', async t => {
   const thrown = new TypeError('no such field')
-  const running = states.running(0, 1)
+  const throws = () => {
+    throw thrown
+  }
   for (const retry of [
-    { retries: 3, retryDelayMs: 0, retryIf: () => Promise.reject.call(thrown) as never },
-    { retries: 3, retryDelayMs: () => Number(Symbol.iterator as unknown as number) },
+    { retries: 3, retryDelayMs: 0, retryIf: throws },
+    { retries: 3, retryDelayMs: throws },
   ]) {
-    const verdict = propose(policy, transition(running, states.failed(now, error), { retry }))
-    t.match(verdict, { type: 'REJECT', state: { type: 'FAILED', error: { name: 'TypeError' } } })
+    const verdict = propose(policy, transition(states.running(0, 1), states.failed(now, error), { retry }))
+    t.match(verdict, { type: 'REJECT', state: { type: 'FAILED', error: thrown } })
   }
 })
 

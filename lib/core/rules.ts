@@ -1,7 +1,7 @@
 import { type ErrorCode, isMintakaError, MintakaError } from './errors.js'
 import { delayAfter, mayRetry, type RetryPolicy } from './retry.js'
 import type { Run } from './run.js'
-import { type Completed, isTerminal, type State, states } from './state.js'
+import { type Completed, isSettled, isState, isTerminal, type State, states } from './state.js'
 import { mayFollow } from './transitions.js'
 
 /** A change of state that somebody wants: what every rule is asked about. */
@@ -129,6 +129,7 @@ export function propose(rules: readonly Rule[], transition: Transition): Verdict
     if (answer === undefined || answer.type === 'ACCEPT') continue
     if (answer.type === 'WAIT') return { ...answer, until: answer.until > asked.now ? answer.until : asked.now + 1 }
     if (answer.type === 'ABORT') return answer
+    if (!mayRestIn(answer.state, asked.from)) throw unusable(rule, asked)
     verdict = answer
     asked = { ...asked, to: answer.state }
   }
@@ -142,4 +143,15 @@ function ask(rule: Rule, transition: Transition): Verdict | undefined {
     const what = `The rule '${rule.name}' threw when '${transition.run.name}' was to become ${transition.to.name}`
     throw new MintakaError('RULE_FAILED', `${what}. A rule decides; it should not throw.`, { cause, rule: rule.name })
   }
+}
+
+/** Whether a run can be left in the state of a REJECT: it is settled in it, or tried again at its time. */
+function mayRestIn(state: State, from: State): boolean {
+  return isState(state) && mayFollow(from.type, state.type) && (isSettled(state) || state.type === 'SCHEDULED')
+}
+
+function unusable(rule: Rule, { run, from, to }: Transition): MintakaError {
+  const what = `The verdict of the rule '${rule.name}' on '${run.name}', ${from.name} to ${to.name}, cannot be used`
+  const fix = 'Give ACCEPT, WAIT, ABORT, or REJECT with a state that may follow and in which a run can rest.'
+  return new MintakaError('RULE_FAILED', `${what}. ${fix}`, { rule: rule.name })
 }

@@ -194,32 +194,32 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Waits until every run has ended, then closes the store. After `timeoutMs` what still runs is cancelled.
+   * Waits until every run has ended, then closes the store. After `timeoutMs` what still runs is cancelled: a second call
+   * may be less patient than the first.
    */
   close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
-    this.#closed ??= this.#close(options.timeoutMs)
+    this.#closed ??= this.#close()
+    if (options.timeoutMs !== undefined) this.#cancelAfter(options.timeoutMs, this.#closed)
     return this.#closed
   }
 
-  async #close(timeoutMs: number | undefined): Promise<void> {
+  async #close(): Promise<void> {
     const lives = [...this.#live.values()].filter(life => life.record.parentFlowRunId === undefined)
-    const stop =
-      timeoutMs === undefined
-        ? undefined
-        : this.surroundings.timer(timeoutMs, () => {
-            for (const life of lives) life.cancel('the engine is closing')
-          })
     await Promise.all(lives.map(life => new Promise<void>(resolve => life.whenOver(resolve))))
-    stop?.()
     this.#stopInbox?.()
     this.#events.end()
-    if (
-      await this.ready.then(
-        () => true,
-        () => false,
-      )
+    const isOpen = this.ready.then(
+      () => true,
+      () => false,
     )
-      await this.store.close()
+    if (await isOpen) await this.store.close()
+  }
+
+  #cancelAfter(ms: number, closed: Promise<void>): void {
+    const stop = this.surroundings.timer(ms, () => {
+      for (const life of this.#live.values()) life.cancel('the engine is closing')
+    })
+    closed.then(stop, stop)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

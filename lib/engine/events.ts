@@ -59,6 +59,7 @@ export class Events {
       },
       async return() {
         end()
+        queue.length = 0
         return { done: true, value: undefined }
       },
       [Symbol.asyncIterator]() {

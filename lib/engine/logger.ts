@@ -13,12 +13,18 @@ export function stderrLogger(level: LogLevel | 'silent'): LeveledLogger {
   return atLevel({ debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }, level)
 }
 
-/** `logger`, without what is below `level`. */
+/** `logger`, without what is below `level`. What it throws is swallowed: a line of a log must not change a run. */
 export function atLevel(logger: Logger, level: LogLevel | 'silent'): LeveledLogger {
   const rank = level === 'silent' ? logLevels.length : logLevels.indexOf(level)
   const enabled = (asked: LogLevel) => logLevels.indexOf(asked) >= rank
-  const pass = (level: LogLevel): Logger['info'] =>
-    enabled(level) ? (message, fields) => logger[level](message, fields) : () => {}
+  const pass = (level: LogLevel): Logger['info'] => {
+    if (!enabled(level)) return () => {}
+    return (message, fields) => {
+      try {
+        logger[level](message, fields)
+      } catch {}
+    }
+  }
   return { enabled, debug: pass('debug'), info: pass('info'), warn: pass('warn'), error: pass('error') }
 }
 

@@ -494,9 +494,12 @@ export class FlowLife extends Life {
     this.#settleWatched(state)
   }
 
-  /** A top-level run that fails with nobody watching is an unhandled rejection, as for any promise. */
+  /**
+   * A top-level run that fails with nobody watching is an unhandled rejection, as for any promise. One that is cancelled
+   * is what somebody asked for: another process perhaps, or the closing of the engine.
+   */
   #settleWatched(state: SettledState): void {
-    const unseen = !this.watched && !this.#parent && state.type !== 'COMPLETED'
+    const unseen = !this.watched && !this.#parent && state.type !== 'COMPLETED' && state.type !== 'CANCELLED'
     this.settle(state)
     if (unseen) this.future.rejectUnwatched(state)
   }

@@ -73,6 +73,11 @@ export class TaskLife extends Life {
     if (task.signal) this.#obey(task.signal)
   }
 
+  /** Whether nothing will follow: the run has settled, or is about to, once the store has acknowledged its last state. */
+  get #ended(): boolean {
+    return this.settled !== undefined || isSettled(this.record.state)
+  }
+
   /** Turns are asked for before anything is awaited: they are taken in call order. */
   #begin(): void {
     const turn = this.flow.session.turn?.()
@@ -97,7 +102,7 @@ export class TaskLife extends Life {
       this.#wake = resolve
       whenAllSettled([...upstream, ...allowed], resolve)
     })
-    if (this.settled) return
+    if (this.#ended) return
     const failed = upstream.find(({ state }) => state.type !== 'COMPLETED')
     if (!failed) return
     const error = upstreamError(this.record.name, failed, failed.state)
@@ -106,7 +111,7 @@ export class TaskLife extends Life {
 
   /** Hands an attempt to the executor. What starts work elsewhere is asked for its verdict first. */
   #submit(): void {
-    if (this.settled) return
+    if (this.#ended) return
     if (this.#release && this.#bodies > 0) {
       this.#waitsForBody = true
       return
@@ -118,7 +123,7 @@ export class TaskLife extends Life {
   }
 
   #handOver(): void {
-    if (this.settled) return // cancelled while the cache was asked
+    if (this.#ended) return // cancelled while the cache was asked
     const { logger, session } = this.flow
     if (logger.enabled('info')) logger.info(`Task run '${this.record.name}' submitted`)
     const call = new TaskCall(this, this.#arguments())
@@ -138,7 +143,7 @@ export class TaskLife extends Life {
     call.end()
     if (this.#call !== call) return
     this.#call = undefined
-    if (this.settled) return
+    if (this.#ended) return
     try {
       if (call.refused) return this.#tryLater()
       if (this.record.state.type !== 'RUNNING' && outcome.type !== 'stopped') this.started()
@@ -152,13 +157,13 @@ export class TaskLife extends Life {
 
   /** Submits again once the time has come, if there is to be another attempt. */
   #tryLater(): void {
-    if (!this.settled && this.#notBefore !== undefined) void this.#pause(this.#notBefore).then(() => this.#submit())
+    if (!this.#ended && this.#notBefore !== undefined) void this.#pause(this.#notBefore).then(() => this.#submit())
   }
 
   /** Waits for the time of the next attempt, or until the run is cancelled. */
   async #pause(until: number): Promise<void> {
     const { engine } = this.flow
-    while (!this.settled && !this.#cancelled && engine.now() < until) {
+    while (!this.#ended && !this.#cancelled && engine.now() < until) {
       await new Promise<void>(resolve => {
         const stop = engine.surroundings.timer(until - engine.now(), resolve)
         this.#wake = () => {
@@ -202,7 +207,7 @@ export class TaskLife extends Life {
 
   /** Whether the attempt may begin: asks the rules about RUNNING, with the cached result if there is one. */
   mayRun(): boolean | Promise<boolean> {
-    if (this.settled || this.#cancelled) return false
+    if (this.#ended || this.#cancelled) return false
     const asks = this.record.runCount === 0 && (this.task.cacheKey !== undefined || this.flow.reuses)
     return asks ? this.#mayRunUnlessDone() : this.#admit(undefined)
   }
@@ -218,7 +223,7 @@ export class TaskLife extends Life {
   }
 
   #admit(cached: Completed | undefined): boolean | Promise<boolean> {
-    if (this.settled || this.#cancelled) return false
+    if (this.#ended || this.#cancelled) return false
     const { engine } = this.flow
     const now = engine.now()
     const verdict = engine.propose({
@@ -265,14 +270,14 @@ export class TaskLife extends Life {
 
   /** The worker has begun. */
   started(at = this.flow.engine.now()): void {
-    if (this.settled || this.record.state.type === 'RUNNING') return
+    if (this.#ended || this.record.state.type === 'RUNNING') return
     this.#enter(states.running(at, this.record.runCount + 1))
     if (this.#cancelled) this.#startCancelling(this.#cancelled)
   }
 
   /** The deadline of the running attempt has passed. */
   outOfTime(timeoutMs: number): void {
-    if (this.settled || this.#cancelled || isSettled(this.record.state)) return
+    if (this.#ended || this.#cancelled) return
     const name = this.record.name
     this.#timedOut = new MintakaError('TIMED_OUT', `'${name}' took longer than its ${timeoutMs} ms.`, { timeoutMs })
     this.#call?.abort(this.#timedOut)
@@ -332,7 +337,7 @@ export class TaskLife extends Life {
 
   async #proposeAgain(to: State, ms: number): Promise<void> {
     await new Promise<void>(resolve => void this.flow.engine.surroundings.timer(ms, resolve))
-    if (!this.settled) await this.#propose(to)
+    if (!this.#ended) await this.#propose(to)
   }
 
   #enter(state: State): Promise<void> | undefined {
@@ -342,7 +347,7 @@ export class TaskLife extends Life {
     const ack = engine.store.appendState(this.record, state, { persist: this.task.persistResult })
     if (!isSettled(state)) {
       ack?.catch(() => {}) // the acknowledgement of the end is the one that is awaited
-      if (state.name === 'AwaitingRetry') this.#retryAt(state.scheduledTime)
+      if (state.type === 'SCHEDULED') this.#retryAt(state.scheduledTime)
       engine.changed(this.record, from, state)
       return undefined
     }

@@ -195,6 +195,8 @@ const rows: [string, number][] = [
   ['wait', 0],
   ['result', 0],
   ['cancel', 0],
+  ['engine.cancel by id', 0],
+  ['close after a timeout', 0],
 ]
 for (const [name, unhandled] of rows) {
   test(`unhandled rejections of a failure when the case is '${name}': ${unhandled}`, async t => {

@@ -38,18 +38,12 @@ function install(version, folder) {
   const making = mkdtempSync(join(cache, 'making-'))
   try {
     writeFileSync(join(making, 'package.json'), '{ "private": true }\n')
-    const wanted = `${packageName()}@${version}`
-    const args = [
-      'install',
-      '--prefix',
-      making,
-      '--ignore-scripts',
-      '--no-audit',
-      '--no-fund',
-      '--no-package-lock',
-      wanted,
-    ]
-    const { status, stderr, error } = spawnSync('npm', args, { cwd: making, encoding: 'utf8', shell: isWindows })
+    const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--prefix', making]
+    const { status, stderr, error } = spawnSync('npm', [...args, `${packageName()}@${version}`], {
+      cwd: making,
+      encoding: 'utf8',
+      shell: isWindows,
+    })
     if (status !== 0) throw new Error(`Node ${version} could not be installed.\n${error ?? stderr}`.trim())
     move(making, folder)
   } finally {

@@ -7,7 +7,7 @@ import type { Args, Atom, FlowFuture, RunFuture } from './core/future.js'
 import { type LogLevel, logLevels } from './core/logger.js'
 import { check, checkOptions } from './core/options.js'
 import type { RetryDelay } from './core/retry.js'
-import { type Completed, type Crashed, type Failed, type State, states } from './core/state.js'
+import { type Completed, type State, states } from './core/state.js'
 import { defaultEngine } from './default-engine.js'
 import type { FlowDefinition } from './engine/definitions.js'
 import type { Engine } from './engine/engine.js'
@@ -57,15 +57,13 @@ export type Final<R> =
     ? U
     : R extends Completed<infer U>
       ? U
-      : R extends Failed | Crashed
+      : R extends State
         ? never
-        : R extends State<infer U>
-          ? U
-          : R extends Atom | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
-            ? R
-            : R extends readonly unknown[] | Record<string, unknown>
-              ? { -readonly [K in keyof R]: Final<R[K]> }
-              : R
+        : R extends Atom | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
+          ? R
+          : R extends readonly unknown[] | Record<string, unknown>
+            ? { -readonly [K in keyof R]: Final<R[K]> }
+            : R
 
 /** A function that runs on the main thread and calls tasks and other flows. A call gives a future at once. */
 export interface Flow<A extends unknown[], R> {

@@ -1,5 +1,6 @@
 import { MintakaError } from '../lib/core/errors.js'
-import type { ClaimSlot, Code, Envelope, Reply } from '../lib/threads/protocol.js'
+import type { Claims } from '../lib/threads/claims.js'
+import type { Code, Envelope, Reply } from '../lib/threads/protocol.js'
 import { fromWire, thrownToWire, toWire } from '../lib/values/wire.js'
 import { CallContext, runAs } from './context.js'
 import { functionOf } from './door.js'
@@ -13,13 +14,12 @@ const functions = new Map<string, Fn>()
  * Carries a call out: finds its function, runs it with the decoded arguments, encodes what came of it. Never throws.
  * `moved` takes the buffers that the reply should move.
  */
-export function carryOut(envelope: Envelope, slot: ClaimSlot, moved: ArrayBuffer[]): Reply | Promise<Reply> {
-  const startedAt = slot.claim(envelope.n)
+export function carryOut(envelope: Envelope, claims: Claims, moved: ArrayBuffer[]): Reply | Promise<Reply> {
   const code = codeOf(envelope)
-  const context = new CallContext(envelope, code.taskName, slot)
+  const context = new CallContext(envelope, code.taskName, claims)
   const reply = (type: Reply['type'], value: unknown): Reply => {
     context.end()
-    return { type, value, startedAt, posted: context.posted }
+    return { type, value, posted: context.posted }
   }
   const returned = (value: unknown): Reply => {
     try {
@@ -30,7 +30,7 @@ export function carryOut(envelope: Envelope, slot: ClaimSlot, moved: ArrayBuffer
   }
   const threw = (thrown: unknown): Reply => reply('threw', thrownToWire(thrown))
 
-  if (slot.isStopped(envelope.n)) return reply('stopped', undefined)
+  if (claims.isStopped(envelope.n)) return reply('stopped', undefined)
   try {
     const value = run(code, envelope.args, context)
     return isThenable(value) ? Promise.resolve(value).then(returned, threw) : returned(value)

@@ -3,7 +3,8 @@ import { parentPort } from 'node:worker_threads'
 import type { TaskContext } from '../lib/core/context.js'
 import { MintakaError } from '../lib/core/errors.js'
 import type { Logger, LogLevel } from '../lib/core/logger.js'
-import type { ClaimSlot, Envelope, Notice } from '../lib/threads/protocol.js'
+import type { Claims } from '../lib/threads/claims.js'
+import type { Envelope, Notice } from '../lib/threads/protocol.js'
 import { thrownToWire, toWire } from '../lib/values/wire.js'
 
 const running = new AsyncLocalStorage<CallContext>()
@@ -20,11 +21,11 @@ export class CallContext implements TaskContext {
   /** How many notices have been posted. */
   posted = 0
   hasEnded = false
-  readonly #slot: ClaimSlot
+  readonly #claims: Claims
   #signal: AbortSignal | undefined
   #log: Logger | undefined
 
-  constructor(envelope: Envelope, taskName: string, slot: ClaimSlot) {
+  constructor(envelope: Envelope, taskName: string, claims: Claims) {
     this.n = envelope.n
     this.taskName = taskName
     this.taskRunId = envelope.id
@@ -32,14 +33,18 @@ export class CallContext implements TaskContext {
     this.flowRunId = envelope.flowRunId
     this.attempt = envelope.attempt
     this.tags = envelope.tags
-    this.#slot = slot
+    this.#claims = claims
   }
 
   get signal(): AbortSignal {
     if (!this.#signal) {
       const controller = new AbortController()
       this.#signal = controller.signal
-      this.#slot.whenStopped(this.n, () => controller.abort(this.#stopError()))
+      this.#claims.whenStopped(
+        this.n,
+        () => controller.abort(this.#stopError()),
+        () => this.hasEnded,
+      )
     }
     return this.#signal
   }
@@ -60,13 +65,13 @@ export class CallContext implements TaskContext {
   }
 
   readonly throwIfCancelled = (): void => {
-    if (this.#slot.isStopped(this.n)) throw this.#stopError()
+    if (this.#claims.isStopped(this.n)) throw this.#stopError()
   }
 
   /** Nothing of the call runs any more. */
   end(): void {
     this.hasEnded = true
-    if (this.#signal) this.#slot.release()
+    if (this.#signal) this.#claims.release()
   }
 
   #write(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
@@ -103,8 +108,8 @@ export function taskContext(): TaskContext {
 }
 
 /** Says something to the pool. */
-export function post(notice: Notice): void {
-  parentPort?.postMessage(notice)
+export function post(notice: Notice, moved: readonly ArrayBuffer[] = []): void {
+  parentPort?.postMessage(notice, moved)
 }
 
 // A line of a log is never worth an error: what cannot travel is written as text.

@@ -82,7 +82,11 @@ export function functionOf(exported: unknown): Fn {
 function withoutIndex(args: readonly unknown[], fn: Fn): readonly unknown[] {
   const [value, index, list] = args
   const isMapped =
-    args.length === 3 && fn.length < 3 && typeof index === 'number' && Array.isArray(list) && Object.is(list[index], value)
+    args.length === 3 &&
+    fn.length < 3 &&
+    typeof index === 'number' &&
+    Array.isArray(list) &&
+    Object.is(list[index], value)
   return isMapped ? [value] : args
 }
 

@@ -13,7 +13,7 @@ export interface Envelope {
   readonly flowRunId: string
   readonly attempt: number
   readonly tags: readonly string[]
-  /** The number of the code in this thread. */
+  /** The number of the code in the pool. */
   readonly code: number
   /** The code itself, the first time. */
   readonly newCode?: Code | undefined
@@ -39,49 +39,70 @@ export interface Reply {
   readonly type: 'returned' | 'threw' | 'stopped'
   /** In wire form. */
   readonly value: unknown
-  /** When it began: epoch milliseconds. */
-  readonly startedAt: number
-  /** How many notices the call has posted: they come by another port and may arrive later. */
+  /** How many notices the call has posted: they may come by another port than the reply, and arrive later. */
   readonly posted: number
 }
 
-/** An envelope as it is posted: a list, because names of fields cost as much as what is in them. */
-export type PackedEnvelope = readonly [
-  n: number,
-  id: string,
-  name: string,
-  /** The flow run's id, or how much of the task run's id it is. */
-  flowRunId: string | number,
-  code: number,
-  args: unknown,
-  rest?: Pick<Envelope, 'attempt' | 'tags' | 'newCode'>,
-]
+/**
+ * A batch as it is posted: the number of its first call, then the fields of call after call. One flat list, because names
+ * of fields and lists in lists cost as much as what is in them.
+ */
+export type PackedBatch = unknown[]
 
-export function pack(envelope: Envelope): PackedEnvelope {
-  const { n, id, name, flowRunId, code, args, attempt, tags, newCode } = envelope
+const fieldsOfCall = 6
+
+export function packBatch(first: number): PackedBatch {
+  return [first]
+}
+
+export function packCall(batch: PackedBatch, envelope: Omit<Envelope, 'n'>): void {
+  const { id, name, flowRunId, code, args, attempt, tags, newCode } = envelope
+  // The flow run's id, or how much of the task run's id it is.
   const flow = id.startsWith(flowRunId) ? flowRunId.length : flowRunId
-  if (attempt === 1 && tags.length === 0 && !newCode) return [n, id, name, flow, code, args]
-  return [n, id, name, flow, code, args, { attempt, tags, newCode }]
+  const isPlain = attempt === 1 && tags.length === 0 && !newCode
+  batch.push(id, name, flow, code, args, isPlain ? 0 : { attempt, tags, newCode })
 }
 
-export function unpack([n, id, name, flow, code, args, rest]: PackedEnvelope): Envelope {
-  const flowRunId = typeof flow === 'number' ? id.slice(0, flow) : flow
-  return { n, id, name, flowRunId, code, args, ...(rest ?? { attempt: 1, tags: [] }) }
+export function countOf(batch: PackedBatch): number {
+  return (batch.length - 1) / fieldsOfCall
 }
 
-/** A reply as it is posted. */
-export type PackedReply = readonly [type: Reply['type'], value: unknown, startedAt: number, posted: number]
-
-export function packReply({ type, value, startedAt, posted }: Reply): PackedReply {
-  return [type, value, startedAt, posted]
+export function unpackCall(batch: PackedBatch, index: number): Envelope {
+  const at = 1 + index * fieldsOfCall
+  const id = batch[at] as string
+  const flow = batch[at + 2] as string | number
+  const rest = batch[at + 5] as Pick<Envelope, 'attempt' | 'tags' | 'newCode'> | 0
+  return {
+    n: (batch[0] as number) + index,
+    id,
+    name: batch[at + 1] as string,
+    flowRunId: typeof flow === 'number' ? id.slice(0, flow) : flow,
+    code: batch[at + 3] as number,
+    args: batch[at + 4],
+    attempt: rest ? rest.attempt : 1,
+    tags: rest ? rest.tags : [],
+    newCode: rest ? rest.newCode : undefined,
+  }
 }
 
-export function unpackReply([type, value, startedAt, posted]: PackedReply): Reply {
-  return { type, value, startedAt, posted }
+/** Replies as they are posted: the number of a call and the fields of its reply, one after the other. */
+export type PackedReplies = unknown[]
+
+export function packReply(replies: PackedReplies, n: number, { type, value, posted }: Reply): void {
+  replies.push(n, type, value, posted)
+}
+
+export function* unpackReplies(replies: PackedReplies): Iterable<[n: number, reply: Reply]> {
+  for (let at = 0; at < replies.length; at += 4) {
+    const [n, type, value, posted] = replies.slice(at, at + 4) as [number, Reply['type'], unknown, number]
+    yield [n, { type, value, posted }]
+  }
 }
 
 /** What a thread says on the side; `n` is the call it belongs to. */
 export type Notice =
+  /** How some calls of the batch have ended. */
+  | { readonly mintaka: 'replies'; readonly replies: PackedReplies }
   | {
       readonly mintaka: 'log'
       readonly n: number
@@ -91,7 +112,7 @@ export type Notice =
       readonly at: number
     }
   | { readonly mintaka: 'progress'; readonly n: number; readonly fraction: number; readonly note: string | undefined }
-  /** Something failed in the background; `n` is 0 where nobody knows whose it was. */
+  /** Something failed in the background; `n` is 0 where nobody knows whose it was, and where that call had ended. */
   | { readonly mintaka: 'stray'; readonly n: number; readonly taskName: string | undefined; readonly error: unknown }
   /** The reply to call `n` could not be posted. */
   | { readonly mintaka: 'unsent'; readonly n: number; readonly error: unknown }
@@ -100,65 +121,3 @@ export type Notice =
 export interface ThreadData {
   readonly mintaka: SharedArrayBuffer
 }
-
-/**
- * The few bytes that both sides see: which call the thread has begun and when, and which one it shall stop. Calls are
- * told apart by their number, so that nothing needs to be reset.
- */
-export class ClaimSlot {
-  static readonly bytes = 16
-  private static readonly claimed = 2
-  private static readonly stopped = 3
-  private readonly times: Float64Array
-  private readonly numbers: Int32Array
-
-  constructor(memory: SharedArrayBuffer) {
-    this.times = new Float64Array(memory, 0, 1)
-    this.numbers = new Int32Array(memory)
-  }
-
-  /** Called by the thread when it begins call `n`. */
-  claim(n: number): number {
-    const at = Date.now()
-    this.times[0] = at
-    Atomics.store(this.numbers, ClaimSlot.claimed, n)
-    return at
-  }
-
-  /** When the thread began call `n`; `undefined`: it has not. */
-  claimedAt(n: number): number | undefined {
-    return Atomics.load(this.numbers, ClaimSlot.claimed) === n ? this.times[0] : undefined
-  }
-
-  /** Called by the pool: call `n` shall stop. */
-  stop(n: number): void {
-    Atomics.store(this.numbers, ClaimSlot.stopped, n)
-    Atomics.notify(this.numbers, ClaimSlot.stopped)
-  }
-
-  isStopped(n: number): boolean {
-    return Atomics.load(this.numbers, ClaimSlot.stopped) === n
-  }
-
-  /** Calls back once call `n` shall stop. `release` ends the waiting. */
-  whenStopped(n: number, callback: () => void): void {
-    const before = Atomics.load(this.numbers, ClaimSlot.stopped)
-    if (before === n) return callback()
-    // TypeScript's libraries for ES2023 lack it; Node has had it since version 16.
-    const { waitAsync } = Atomics as unknown as { waitAsync: WaitAsync }
-    const waiting = waitAsync(this.numbers, ClaimSlot.stopped, before)
-    Promise.resolve(waiting.value).then(() => {
-      if (this.isStopped(n)) callback()
-    })
-  }
-
-  release(): void {
-    Atomics.notify(this.numbers, ClaimSlot.stopped)
-  }
-}
-
-type WaitAsync = (
-  numbers: Int32Array,
-  index: number,
-  value: number,
-) => { readonly async: boolean; readonly value: string | Promise<string> }

@@ -1,176 +1,175 @@
-import type { ResourceLimits, Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Piscina as PiscinaType } from 'piscina'
-import { MintakaError } from '../core/errors.js'
-import type { Call, Outcome } from '../core/executor.js'
+import type { Outcome } from '../core/executor.js'
 import { fromWire } from '../values/wire.js'
-import {
-  ClaimSlot,
-  type Code,
-  type Envelope,
-  type Notice,
-  type PackedReply,
-  pack,
-  type Reply,
-  type ThreadData,
-  unpackReply,
-} from './protocol.js'
+import { Claims } from './claims.js'
+import { type Job, outcomeOf } from './job.js'
+import { isCloneError, notSendable, workerLost } from './losses.js'
+import { oneThread, type PiscinaClass, type WorkerOptions } from './one-thread.js'
+import { allowanceAfterDelay, allowanceAfterReturn, largestBatch, patienceMs } from './policy.js'
+import { type Notice, type PackedReplies, packBatch, packCall, type Reply, unpackReplies } from './protocol.js'
 
-export type PiscinaClass = typeof PiscinaType
-
-export interface ThreadOptions {
-  readonly resourceLimits?: ResourceLimits | undefined
+export interface ThreadOptions extends WorkerOptions {
   /** How long code that was asked to stop may go on before its thread is ended. Default 500. */
   readonly cancelGraceMs?: number | undefined
-  /** How long a thread without work is kept. Default: as long as its pool. */
-  readonly idleTimeoutMs?: number | undefined
   /** Told of what fails in the background, after the task that caused it has ended. */
   readonly warn: (message: string, fields?: Readonly<Record<string, unknown>>) => void
 }
 
-type Needed = 'id' | 'name' | 'attempt' | 'flowRunId' | 'tags' | 'signal' | 'started' | 'log' | 'progress'
-
-export interface WorkCall extends Pick<Call, Needed> {
-  /** Calls back when `signal` fires, or has fired. An AbortController for every call costs a fifth of the throughput. */
-  whenStopped?(callback: () => void): void
+/** Where a thread belongs. */
+export interface ThreadHome {
+  /** Its batch is over: the thread takes another, or is of no more use. */
+  onFree(thread: Thread): void
+  /** Calls that have not begun come back. */
+  onBack(jobs: readonly Job[]): void
 }
 
-/** What a thread needs to carry out a call. */
-export interface Work {
-  readonly call: Pick<
-    Call,
-    'id' | 'name' | 'attempt' | 'flowRunId' | 'tags' | 'signal' | 'started' | 'log' | 'progress'
-  >
-  readonly code: Code
-  readonly priority: number
-  /** The list of arguments in wire form; `moved` takes the buffers to move. Throws NOT_SENDABLE. */
-  encodeArgs(moved: ArrayBuffer[]): unknown
-}
-
-interface Running {
-  readonly work: Work
-  readonly n: number
-  readonly settle: (outcome: Outcome) => void
-  wasReported: boolean
-  isStopping: boolean
-  /** How many of its notices have come. */
-  received: number
-  reply: Reply | undefined
-  grace: NodeJS.Timeout | undefined
+interface Batch {
+  /** The number of its first call. */
+  readonly first: number
+  readonly jobs: readonly Job[]
+  /** How many are neither settled nor taken back. */
+  left: number
+  /** All before it have begun or were taken back. */
+  next: number
+  /** Whether a call kept the others waiting. */
+  isLate: boolean
+  /** Whether the thread has said that it is through. */
+  isThrough: boolean
 }
 
 /**
- * One thread and the call it runs: a Piscina of a single thread, so that it is known at every moment what runs where,
- * and ending a thread ends nothing else. Starts its thread with its first call; once it has lost or ended it, it is of
- * no more use.
+ * One thread and the batch of calls it runs, one call at a time. Starts its thread with its first batch; once it has
+ * lost or ended it, it is of no more use.
  */
 export class Thread {
-  /** Whether it can take another call: `false` once its thread is lost, ended or not to be trusted. */
+  /** Whether it can take another batch: `false` once its thread is lost, ended or not to be trusted. */
   isUsable = true
   private readonly piscina: PiscinaType
-  private readonly slot: ClaimSlot
+  private readonly claims: Claims
   private readonly options: ThreadOptions
-  private readonly onFree: (thread: Thread) => void
-  /** The numbers of the codes that the worker has, by key. */
-  private readonly known = new Map<string, number>()
-  private codeCount = 0
+  private readonly home: ThreadHome
+  /** The numbers of the codes that the worker has. */
+  private readonly known = new Set<number>()
   private worker: Worker | undefined
-  private running: Running | undefined
+  private batch: Batch | undefined
+  private hasBegun = false
   private n = 0
   private ending: Promise<void> | undefined
 
-  /**
-   * `onFree` is called when a call has ended, before it is settled: the thread shall not wait for what that sets off.
-   */
-  constructor(Piscina: PiscinaClass, options: ThreadOptions, onFree: (thread: Thread) => void) {
-    const memory = new SharedArrayBuffer(ClaimSlot.bytes)
-    const workerData: ThreadData = { mintaka: memory }
-    this.slot = new ClaimSlot(memory)
+  constructor(Piscina: PiscinaClass, options: ThreadOptions, home: ThreadHome) {
+    const memory = new SharedArrayBuffer(Claims.bytes)
+    this.claims = new Claims(memory)
     this.options = options
-    this.onFree = onFree
-    this.piscina = new Piscina({
-      filename: new URL('../../workers/thread.js', import.meta.url).href,
-      minThreads: 0,
-      maxThreads: 1,
-      concurrentTasksPerWorker: 1,
-      idleTimeout: options.idleTimeoutMs ?? Number.POSITIVE_INFINITY,
-      // Otherwise an idle thread is frozen, and with it whatever a task left open.
-      atomics: 'disabled',
-      recordTiming: false,
-      // What we send needs no loader, and preloads may print or listen.
-      execArgv: [],
-      argv: process.argv.slice(2),
-      env: { ...process.env, NODE_OPTIONS: withoutPreloads(process.env['NODE_OPTIONS'] ?? '') },
-      workerData,
-      ...(options.resourceLimits ? { resourceLimits: options.resourceLimits } : {}),
-    })
+    this.home = home
+    this.piscina = oneThread(Piscina, memory, options)
     this.piscina.on('error', error => this.onBackgroundError(error))
     this.piscina.on('workerDestroy', () => this.forgetWorker())
     this.piscina.on('message', notice => this.onNotice(notice as Notice))
   }
 
-  /** Whether a call is running whose start nobody has been told of yet. */
-  get hasUnreported(): boolean {
-    return this.running !== undefined && !this.running.wasReported
-  }
-
-  /** Carries a call out, one at a time. Calls back when its code has ended or was stopped. */
-  carryOut(work: Work, settle: (outcome: Outcome) => void): void {
-    const moved: ArrayBuffer[] = []
-    const n = ++this.n
-    this.running = {
-      work,
-      n,
-      settle,
-      wasReported: false,
-      isStopping: false,
-      received: 0,
-      reply: undefined,
-      grace: undefined,
+  /** Carries calls out that have been encoded, one after the other. */
+  carryOut(jobs: readonly Job[]): void {
+    const first = this.n + 1
+    this.n += jobs.length
+    this.batch = { first, jobs, left: jobs.length, next: 0, isLate: false, isThrough: false }
+    this.claims.offer(jobs.length)
+    const packed = packBatch(first)
+    for (const [index, job] of jobs.entries()) {
+      const { call } = job.work
+      const { code, number } = job.code
+      job.place = this
+      job.index = index
+      const newCode = this.known.has(number) ? undefined : code
+      if (newCode) this.known.add(number)
+      const { id, name, flowRunId, attempt, tags } = call
+      packCall(packed, { id, name, flowRunId, attempt, tags, code: number, newCode, args: job.args() })
     }
-    let envelope: Envelope
-    try {
-      envelope = this.envelope(work, n, moved)
-    } catch (error) {
-      return this.settle({ type: 'threw', error })
-    }
-    this.piscina
-      .run(pack(envelope), moved.length > 0 ? { transferList: moved } : undefined)
-      .then(this.onReply, this.onLost)
+    const moved = jobs[0]?.moved
+    this.piscina.run(packed, moved ? { transferList: moved } : undefined).then(this.onThrough, this.onLost)
     this.worker ??= this.piscina.threads[0]
   }
 
-  /** Asks the running call to stop, and ends the thread if it has not after the time of grace. */
-  stop(): void {
-    const { running } = this
-    if (!running) return
-    running.isStopping = true
-    this.slot.stop(running.n)
-    running.grace = setTimeout(() => this.endWith({ type: 'stopped' }), this.options.cancelGraceMs ?? 500)
+  /** How many calls of its batch have not begun and may be taken back: none before the first of them has. */
+  get tail(): number {
+    const { batch } = this
+    if (!batch || batch.jobs.length === 1 || this.claims.isFree(0)) return 0
+    return batch.jobs.length - this.skipBegun(batch)
   }
 
-  /** Tells the running call when it began, if it has. */
-  report(): void {
-    const { running } = this
-    const at = running && !running.wasReported ? this.slot.claimedAt(running.n) : undefined
-    if (running && at !== undefined) reportStart(running, at)
+  /** The lowest priority in its batch: the last one's. */
+  get lowestPriority(): number {
+    return this.batch?.jobs.at(-1)?.work.priority ?? Number.POSITIVE_INFINITY
   }
 
-  /** Ends the thread. Resolves when nothing of it runs any more; a running call then has ended so. */
-  async end(outcome?: Outcome): Promise<void> {
+  /** Takes back the calls that have not begun. A thread that has yet to begin keeps its first. */
+  giveBack(from = this.claims.isFree(0) ? 1 : 0): Job[] {
+    const { batch } = this
+    if (!batch) return []
+    const jobs = batch.jobs.filter(job => job.place === this && job.index >= from && this.claims.takeBack(job.index))
+    batch.left -= jobs.length
+    for (const job of jobs) job.place = 'queue'
+    return jobs
+  }
+
+  /** Stops a call: one that has not begun never will; code that runs is asked, and ended after the time of grace. */
+  stop(job: Job): void {
+    const { batch } = this
+    if (!batch) return
+    job.isStopping = true
+    if (this.claims.takeBack(job.index)) {
+      batch.left--
+      job.settle({ type: 'stopped' })
+      return this.freeIfOver(batch)
+    }
+    this.claims.stop(batch.first + job.index)
+    job.grace = setTimeout(() => this.loseFor(job, { type: 'stopped' }), this.options.cancelGraceMs ?? 500)
+  }
+
+  /** Says of calls that they have begun, and gives back those that wait too long for the one that runs. */
+  report(now: number): void {
+    const { batch } = this
+    if (!batch) return
+    const next = this.skipBegun(batch)
+    const job = batch.jobs.slice(0, next).findLast(job => job.place === this)
+    const at = job && this.claims.begunAt(job.index)
+    if (!job || at === undefined || !this.claims.isRunning(job.index)) return
+    job.began(at)
+    if (now - at < patienceMs || next === batch.jobs.length) return
+    batch.isLate = true
+    job.code.allowance = allowanceAfterDelay(job.code.allowance, next)
+    this.home.onBack(this.giveBack())
+  }
+
+  /** Whether there is a call of which nobody has been told that it has begun. */
+  get hasUnreported(): boolean {
+    return this.batch?.jobs.some(job => job.place === this && !job.wasReported) ?? false
+  }
+
+  /** Ends the thread and, with that outcome, all its calls. Resolves when nothing of it runs any more. */
+  end(outcome?: Outcome): Promise<void> {
     this.isUsable = false
-    this.ending ??= this.piscina.destroy()
-    await this.ending
-    if (outcome) this.settle(outcome)
+    this.ending ??= this.shutDown(() => outcome ?? { type: 'stopped' })
+    return this.ending
   }
 
-  private envelope({ call, code, encodeArgs }: Work, n: number, moved: ArrayBuffer[]): Envelope {
-    const args = encodeArgs(moved)
-    const known = this.known.get(code.key)
-    const number = known ?? this.codeCount++
-    if (known === undefined) this.known.set(code.key, number)
-    const { id, name, flowRunId, attempt, tags } = call
-    const newCode = known === undefined ? code : undefined
-    return { n, id, name, flowRunId, code: number, args, attempt, tags, newCode }
+  private async shutDown(outcomeOf: (job: Job) => Outcome): Promise<void> {
+    // What was posted comes before the end of the thread.
+    if (this.batch) await this.worker?.terminate()
+    await this.piscina.destroy()
+    const { batch } = this
+    if (!batch) return
+    this.batch = undefined
+    const lost = batch.jobs.filter(job => job.place === this)
+    for (const job of lost) job.began(this.claims.begunAt(job.index))
+    this.home.onFree(this)
+    for (const job of lost) job.settle(outcomeOf(job))
+  }
+
+  // Calls begin in order; one that was taken back before its turn is passed over.
+  private skipBegun(batch: Batch): number {
+    while (batch.next < batch.jobs.length && !this.claims.isFree(batch.next)) batch.next++
+    return batch.next
   }
 
   private forgetWorker(): void {
@@ -178,143 +177,164 @@ export class Thread {
     this.known.clear()
   }
 
-  private readonly onReply = (packed: PackedReply): void => {
-    const reply = unpackReply(packed)
-    const { running } = this
-    if (!running || this.ending) return
-    running.reply = reply
-    this.finishWhenComplete(running)
+  private readonly onThrough = (packed: PackedReplies | undefined): void => {
+    const { batch } = this
+    if (!batch) return
+    this.hasBegun = true
+    batch.isThrough = true
+    if (!batch.isLate) allowMore(batch.jobs)
+    if (packed) this.onReplies(packed)
+    this.freeIfOver(batch)
   }
 
-  // Notices come by another port than replies: a log line must not come after the result of its call.
-  private finishWhenComplete(running: Running): void {
-    const { reply } = running
-    if (reply && running.received >= reply.posted) this.settle(reply)
-  }
-
-  private readonly onLost = async (error: unknown): Promise<void> => {
-    const { running } = this
-    if (!running || this.ending) return
-    if (isCloneError(error)) {
-      this.known.delete(running.work.code.key)
-      return this.settle({ type: 'threw', error: notSendable(running.work, 'an argument', error) })
+  private onReplies(packed: PackedReplies): void {
+    for (const [n, reply] of unpackReplies(packed)) {
+      const job = this.jobOf(n)
+      if (!job) continue
+      job.reply = reply
+      if (job.isComplete) this.settle(job, reply)
     }
+  }
+
+  private settle(job: Job, reply: Reply): void {
+    const { batch } = this
+    if (!batch) return
+    const at = this.claims.begunAt(job.index)
+    batch.left--
+    this.freeIfOver(batch)
+    if (reply.type !== 'stopped') job.began(at)
+    job.settle(outcomeOf(reply))
+  }
+
+  // Before the last call is settled: the thread shall not wait for what that sets off.
+  private freeIfOver(batch: Batch): void {
+    if (this.batch !== batch || !batch.isThrough || batch.left > 0 || this.ending) return
+    this.batch = undefined
+    this.home.onFree(this)
+  }
+
+  private jobOf(n: number): Job | undefined {
+    const job = this.batch?.jobs[n - this.batch.first]
+    return job?.place === this ? job : undefined
+  }
+
+  private readonly onLost = (error: unknown): void => {
+    const { batch } = this
+    if (!batch || this.ending) return
+    if (isCloneError(error)) return this.onUnsent(batch, error)
+    const isBorn = this.hasBegun || !this.claims.isFree(0)
+    this.lose(isBorn ? 0 : 1, job =>
+      crashed(workerLost(job.code.code.taskName, error, isBorn && !this.claims.isRunning(job.index))),
+    )
+  }
+
+  // Nothing has reached the thread. Whose fault it is, shows when they are sent one by one.
+  private onUnsent(batch: Batch, error: unknown): void {
+    this.batch = undefined
+    for (const { code } of batch.jobs) this.known.delete(code.number)
+    const [only] = batch.jobs
+    this.home.onFree(this)
+    if (only && batch.jobs.length === 1) {
+      return only.settle({ type: 'threw', error: notSendable(only.code.code.taskName, 'an argument', error) })
+    }
+    const back = batch.jobs.filter(job => job.place === this)
+    for (const job of back) job.isAlone = true
+    this.home.onBack(back)
+  }
+
+  /** Ends the thread: what it has not begun, counted from `from`, goes back; what it has posted counts. */
+  private lose(from: number, outcomeOf: (job: Job) => Outcome): void {
     this.isUsable = false
-    const { worker } = this
-    // The last notices come before the end of the thread.
-    await worker?.terminate()
-    this.endWith({ type: 'crashed', error: workerLost(running.work, error) })
+    const back = this.giveBack(from)
+    // What was moved is gone.
+    const resendable = back.filter(job => !job.moved)
+    this.ending ??= this.shutDown(outcomeOf)
+    for (const job of back) if (job.moved) job.settle(outcomeOf(job))
+    this.home.onBack(resendable)
+  }
+
+  /** Ends the thread because of one call, if that is the one that runs. */
+  private loseFor(job: Job, outcome: Outcome): void {
+    if (job.place !== this || this.ending) return
+    job.verdict = outcome
+    const back = this.giveBack(0)
+    if (!this.claims.isRunning(job.index)) {
+      // It has ended, and its reply is held up: no other call shall pay for that.
+      this.home.onBack(back)
+      return this.endOnly(job, outcome)
+    }
+    job.began(this.claims.begunAt(job.index))
+    const lost = new Error('it was ended to stop another task')
+    this.lose(0, other => (other === job ? outcome : crashed(workerLost(other.code.code.taskName, lost, true))))
+    this.home.onBack(back)
+  }
+
+  private endOnly(job: Job, outcome: Outcome): void {
+    const { batch } = this
+    if (!batch) return
+    job.began(this.claims.begunAt(job.index))
+    job.settle(outcome)
+    batch.left--
+    this.freeIfOver(batch)
   }
 
   private onBackgroundError(error: unknown): void {
     // Without a call that it belongs to, Piscina reports it here: also when a thread could not even start.
-    if (this.running) void this.onLost(error)
+    if (this.batch) this.onLost(error)
     else this.warnOfStray(undefined, error)
   }
 
   private onNotice(notice: Notice): void {
-    const running = this.running?.n === notice.n ? this.running : undefined
+    if (notice.mintaka === 'replies') return this.onReplies(notice.replies)
+    const job = this.jobOf(notice.n)
     switch (notice.mintaka) {
       case 'log':
-        running?.work.call.log(notice.level, notice.message, fromWire(notice.fields) as Fields, notice.at)
+        job?.work.call.log(notice.level, notice.message, fromWire(notice.fields) as Fields, notice.at)
         break
       case 'progress':
-        running?.work.call.progress(notice.fraction, notice.note)
+        job?.work.call.progress(notice.fraction, notice.note)
         break
       case 'stray':
-        return this.onStray(running, notice.taskName, fromWire(notice.error))
+        return this.onStray(job, notice.taskName, fromWire(notice.error))
       case 'unsent':
-        if (!running) return
-        return this.endWith({ type: 'threw', error: notSendable(running.work, 'the result', fromWire(notice.error)) })
+        if (job) this.lose(0, () => unsent(job, fromWire(notice.error)))
+        return
       default:
         return
     }
-    if (!running) return
-    running.received++
-    this.finishWhenComplete(running)
+    if (!job) return
+    job.received++
+    if (job.reply && job.isComplete) this.settle(job, job.reply)
   }
 
-  // Of the running call: it fails, and as its code may still go on, its thread ends. Of an earlier one or nobody's: no
-  // other call shall pay for it, so the thread takes none after the running one.
-  private onStray(running: Running | undefined, taskName: string | undefined, error: unknown): void {
-    if (running) return this.endWith({ type: 'threw', error })
-    this.warnOfStray(taskName, error)
+  // Of a running call: it fails, and as its code may still go on, its thread ends. Of an earlier one or nobody's: no
+  // other call shall pay for it, so the thread begins none after the running one.
+  private onStray(job: Job | undefined, taskName: string | undefined, error: unknown): void {
     this.isUsable = false
-    if (!this.running) void this.end()
+    if (job) return this.loseFor(job, { type: 'threw', error })
+    this.warnOfStray(taskName, error)
+    if (this.batch) this.home.onBack(this.giveBack())
+    else void this.end()
   }
 
   private warnOfStray(taskName: string | undefined, error: unknown): void {
     const whose = taskName === undefined ? 'a task' : `task '${taskName}'`
     this.options.warn(`Something that ${whose} left running in a worker failed after the task had ended.`, { error })
   }
-
-  private endWith(outcome: Outcome): void {
-    if (!this.running || this.ending) return
-    this.report()
-    void this.end(outcome)
-  }
-
-  private settle(end: Outcome | Reply): void {
-    const { running } = this
-    if (!running) return
-    clearTimeout(running.grace)
-    this.running = undefined
-    if (!this.isUsable) void this.end()
-    this.onFree(this)
-    if ('startedAt' in end && end.type !== 'stopped') reportStart(running, end.startedAt)
-    running.settle(running.isStopping ? { type: 'stopped' } : 'startedAt' in end ? outcomeOf(end) : end)
-  }
 }
 
-function reportStart(running: Running, at: number): void {
-  if (running.wasReported) return
-  running.wasReported = true
-  running.work.call.started(at)
+// Once per batch, whether it holds one call of that code or many.
+function allowMore(jobs: readonly Job[]): void {
+  const growing = jobs.filter(job => job.code.allowance < largestBatch).map(job => job.code)
+  for (const code of new Set(growing)) code.allowance = allowanceAfterReturn(code.allowance)
 }
 
 type Fields = Readonly<Record<string, unknown>> | undefined
 
-function outcomeOf({ type, value }: Reply): Outcome {
-  if (type === 'stopped') return { type }
-  const decoded = fromWire(value)
-  return type === 'returned' ? { type, value: decoded } : { type, error: decoded }
+function unsent(job: Job, error: unknown): Outcome {
+  return { type: 'threw', error: notSendable(job.code.code.taskName, 'the result', error) }
 }
 
-function workerLost({ code: { taskName } }: Work, cause: unknown): MintakaError {
-  const { code, message = '' } = (cause ?? {}) as { code?: unknown; message?: string }
-  const exitCode = /^worker exited with code: (-?\d+)$/.exec(message)?.[1]
-  const how =
-    code === 'ERR_WORKER_OUT_OF_MEMORY'
-      ? 'ran out of memory'
-      : exitCode !== undefined
-        ? `exited with code ${exitCode} (process.exit() in the task?)`
-        : `was lost: ${message || String(cause)}`
-  return new MintakaError('WORKER_LOST', `The worker running task '${taskName}' ${how}`, {
-    cause,
-    task: taskName,
-    ...(exitCode === undefined ? {} : { exitCode: Number(exitCode) }),
-  })
-}
-
-function notSendable({ code: { taskName } }: Work, what: string, cause: unknown): MintakaError {
-  const { message } = cause as Error
-  return new MintakaError(
-    'NOT_SENDABLE',
-    `Task '${taskName}': ${what} can't be sent to or from a worker (${message}).`,
-    {
-      cause,
-      task: taskName,
-    },
-  )
-}
-
-function isCloneError(error: unknown): boolean {
-  return error instanceof DOMException && error.name === 'DataCloneError'
-}
-
-/** NODE_OPTIONS without what would load other code into a thread. */
-export function withoutPreloads(options: string): string {
-  return options
-    .replace(/(?<=^|\s)(?:--import|--require|-r|--loader|--experimental-loader)(?:=|\s+)(?:"[^"]*"|\S+)/g, '')
-    .trim()
+function crashed(error: unknown): Outcome {
+  return { type: 'crashed', error }
 }

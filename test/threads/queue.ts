@@ -28,3 +28,18 @@ test('a higher priority comes first, and equals stay in order', async t => {
   t.equal(queue.shift(), 'again')
   t.equal(queue.shift(), undefined)
 })
+
+test('what is put back has the place that it had', async t => {
+  const queue = new PriorityQueue<number>()
+  const isBefore = (one: number, other: number) => one < other
+  for (let index = 0; index < 3000; index++) queue.push(index, 0)
+  for (let index = 0; index < 2000; index++) queue.shift()
+  queue.putBack([500, 501, 1999], 0, isBefore)
+  queue.putBack([7, 502, 1998], 0, isBefore)
+  queue.putBack([-1], 1, isBefore)
+  const came = Array.from({ length: 1007 }, () => queue.shift())
+  t.strictSame(came, [-1, 7, 500, 501, 502, 1998, 1999, ...Array.from({ length: 1000 }, (_, index) => 2000 + index)])
+  t.equal(queue.shift(), undefined)
+  queue.putBack([1, 2], 0, isBefore)
+  t.equal(queue.shift(), 1)
+})

@@ -1,10 +1,10 @@
 import { test } from 'tap'
+import { Claims } from '../../lib/threads/claims.js'
 import type { Envelope } from '../../lib/threads/protocol.js'
-import { ClaimSlot } from '../../lib/threads/protocol.js'
 import { fromWire, toWire } from '../../lib/values/wire.js'
 import { carryOut } from '../../workers/carry-out.js'
 
-const slot = new ClaimSlot(new SharedArrayBuffer(ClaimSlot.bytes))
+const claims = new Claims(new SharedArrayBuffer(Claims.bytes))
 let n = 0
 
 function envelopeOf(code: string, args: unknown[], captures?: unknown): Envelope {
@@ -18,30 +18,21 @@ function envelopeOf(code: string, args: unknown[], captures?: unknown): Envelope
 
 test('a function that is known and synchronous is carried out at once', async t => {
   const envelope = envelopeOf('export default ({ k }) => x => x + k', [1], { k: 10 })
-  const first = carryOut(envelope, slot, [])
+  const first = carryOut(envelope, claims, [])
   t.ok(first instanceof Promise, 'the module is loaded first')
   t.match(await first, { type: 'returned', value: 11, posted: 0 })
-  t.match(carryOut({ ...envelope, newCode: undefined }, slot, []), { type: 'returned', value: 11 })
-})
-
-test('it says when it began, before it begins', async t => {
-  const envelope = envelopeOf('export default () => () => 1', [])
-  const before = Date.now()
-  t.equal(slot.claimedAt(envelope.n), undefined)
-  const reply = carryOut(envelope, slot, [])
-  t.ok(slot.claimedAt(envelope.n)! >= before)
-  t.equal((await reply).startedAt, slot.claimedAt(envelope.n))
+  t.match(carryOut({ ...envelope, newCode: undefined }, claims, []), { type: 'returned', value: 11 })
 })
 
 test('a call that was stopped before it began does not begin', async t => {
   const envelope = envelopeOf('export default () => { throw new Error("made") }', [])
-  slot.stop(envelope.n)
-  t.match(carryOut(envelope, slot, []), { type: 'stopped' })
+  claims.stop(envelope.n)
+  t.match(carryOut(envelope, claims, []), { type: 'stopped' })
 })
 
 test('whatever happens, there is a reply', async t => {
   const threw = async (code: string, args: unknown[] = []) => {
-    const reply = await carryOut(envelopeOf(code, args), slot, [])
+    const reply = await carryOut(envelopeOf(code, args), claims, [])
     t.equal(reply.type, 'threw')
     return fromWire(reply.value)
   }

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { ClaimSlot } from '../../lib/threads/protocol.js'
+import { Claims } from '../../lib/threads/claims.js'
 import { CallContext, runAs } from '../../workers/context.js'
 import { door, functionOf, installDoor } from '../../workers/door.js'
 
@@ -12,9 +12,8 @@ const envelope = {
   tags: [],
   args: [],
 }
-const memory = new SharedArrayBuffer(ClaimSlot.bytes)
-const slot = new ClaimSlot(memory)
-const context = new CallContext({ ...envelope, code: 'k' }, 'outer', slot)
+const claims = new Claims(new SharedArrayBuffer(Claims.bytes))
+const context = new CallContext({ ...envelope, code: 1 }, 'outer', claims)
 const inTask = <T>(body: () => T): T => runAs(context, body)
 
 const double = door.task('double', x => (x as number) * 2)
@@ -104,11 +103,11 @@ test('the door is put in place once', async t => {
 })
 
 test('a call that shall stop says so to those who poll and to those who listen', async t => {
-  const call = (n: number) => new CallContext({ ...envelope, n, code: 'k' }, 'outer', slot)
+  const call = (n: number) => new CallContext({ ...envelope, n, code: 1 }, 'outer', claims)
   const [other, stopped] = [call(7), call(8)]
   const fired = new Promise(resolve => stopped.signal.addEventListener('abort', resolve))
   stopped.throwIfCancelled()
-  slot.stop(8)
+  claims.stop(8)
   await fired
   t.match(stopped.signal.reason, { code: 'CANCELLED', message: /'outer-1' was cancelled or ran out of time/ })
   t.throws(() => stopped.throwIfCancelled(), { code: 'CANCELLED' })

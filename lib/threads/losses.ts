@@ -1,0 +1,32 @@
+import { MintakaError } from '../core/errors.js'
+
+/** The error of a call whose thread was lost. */
+export function workerLost(taskName: string, cause: unknown, hadEnded = false): MintakaError {
+  const { code, message = '' } = (cause ?? {}) as { code?: unknown; message?: string }
+  const exitCode = /^worker exited with code: (-?\d+)$/.exec(message)?.[1]
+  const how =
+    code === 'ERR_WORKER_OUT_OF_MEMORY'
+      ? 'ran out of memory'
+      : exitCode !== undefined
+        ? `exited with code ${exitCode}${hadEnded ? '' : ' (process.exit() in the task?)'}`
+        : `was lost: ${message || String(cause)}`
+  const text = hadEnded
+    ? `Task '${taskName}' had ended, but its worker ${how} before the result was on its way`
+    : `The worker running task '${taskName}' ${how}`
+  return new MintakaError('WORKER_LOST', text, {
+    cause,
+    task: taskName,
+    ...(exitCode === undefined ? {} : { exitCode: Number(exitCode) }),
+  })
+}
+
+/** The error of a call whose message was refused when it was posted. */
+export function notSendable(taskName: string, what: string, cause: unknown): MintakaError {
+  const { message } = cause as Error
+  const text = `Task '${taskName}': ${what} can't be sent to or from a worker (${message}).`
+  return new MintakaError('NOT_SENDABLE', text, { cause, task: taskName })
+}
+
+export function isCloneError(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'DataCloneError'
+}

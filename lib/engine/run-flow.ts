@@ -5,19 +5,22 @@ import type { ExecutorSession } from '../core/executor.js'
 import { isFuture } from '../core/future.js'
 import type { LogLevel } from '../core/logger.js'
 import { onAbort } from '../core/on-abort.js'
-import { enter, type FlowRun, type TaskRun } from '../core/run.js'
-import { type Completed, isSettled, type SettledState, type State, states } from '../core/state.js'
+import { enter, type FlowRun } from '../core/run.js'
+import { isSettled, type SettledState, type State, states } from '../core/state.js'
 import { preview } from '../values/preview.js'
-import type { FlowDefinition, TaskDefinition } from './definitions.js'
+import { CallCounts } from './call-counts.js'
+import { Children } from './children.js'
+import type { FlowDefinition } from './definitions.js'
+import { DoneRuns } from './done-runs.js'
 import type { Engine } from './engine.js'
 import { type BodyEnd, finalState, futuresIn } from './final-state.js'
 import { Future } from './future.js'
-import { describeInputs, type Inputs, takeInputs, whenAllSettled, withValues } from './inputs.js'
+import { type Inputs, takeInputs, whenAllSettled, withValues } from './inputs.js'
 import { cancelledError, Life, upstreamError } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
+import { Mirror } from './mirror.js'
 import { type Scope, scopes, unite } from './scope.js'
-import { taskKeyOf, versionOf } from './source.js'
-import { keyOf, type TaskCalls, taskRunId, taskRunName } from './task-record.js'
+import { versionOf } from './source.js'
 
 /** How a flow run was started: what is not the flow's own business. */
 export interface FlowStart {
@@ -37,6 +40,9 @@ export class FlowLife extends Life {
   readonly engine: Engine
   readonly logger: LeveledLogger
   readonly future: Future<unknown>
+  readonly children = new Children()
+  readonly calls: CallCounts
+  readonly done: DoneRuns
   readonly #flow: FlowDefinition
   readonly #parent: FlowLife | undefined
   readonly #mirror: Mirror | undefined
@@ -44,20 +50,10 @@ export class FlowLife extends Life {
   #scope: Scope
   readonly #depth: number
   #controller = new AbortController()
-  /** The runs of the present attempt, in call order. */
-  #children: Life[] = []
-  #open = 0
-  #whenEmpty: (() => void) | undefined
   #session: ExecutorSession | undefined
   #accepts = false
   #interrupted: MintakaError | undefined
   #interrupt: (() => void) | undefined
-  #callCount = 0
-  readonly #calls = new Map<TaskDefinition, TaskCalls & { readonly counter: Counter }>()
-  readonly #counters = new Map<string, Counter>()
-  /** What tasks of earlier attempts have done, and what those of this one have. */
-  #done: Map<string, Completed[]> | undefined
-  #doneNow: Map<string, Completed[]> | undefined
   #wake: (() => void) | undefined
   #context: FlowContext | undefined
   #created = false
@@ -79,6 +75,8 @@ export class FlowLife extends Life {
     this.#depth = parent ? parent.#depth + 1 : 1
     this.#inputs = takeInputs(parameters, flow.waitFor, 'parameters')
     this.#scope = { ...scope, flow: this, attempt: 0, task: undefined, taskName: undefined }
+    this.calls = new CallCounts(start.id)
+    this.done = new DoneRuns(flow.retries > 0)
     this.#refuseDepth()
     const now = engine.now()
     const tags = unite(flow.tags, scope.tags)
@@ -193,17 +191,16 @@ export class FlowLife extends Life {
     if (this.#interrupted) return this.#interruptedState()
     this.#accepts = true
     this.#scope = { ...this.#scope, attempt: this.record.runCount }
-    this.#children = []
-    this.#calls.clear()
-    this.#counters.clear()
-    this.#handDoneOn()
+    this.children.startAfresh()
+    this.calls.startAfresh()
+    this.done.startAfresh()
     const stopTimer = this.#armDeadline()
     const body = await this.#body()
-    await this.#childrenEnd()
+    await this.children.end()
     stopTimer()
     this.#accepts = false
     if (this.#interrupted) return this.#interruptedState()
-    return finalState(this.engine.now(), body, this.#children)
+    return finalState(this.engine.now(), body, this.children.lives)
   }
 
   /** Asks the rules about RUNNING, and enters it if they let it. */
@@ -256,23 +253,6 @@ export class FlowLife extends Life {
     throw new MintakaError('INVALID_PARAMETERS', sentence, { flow: name, issues: result.issues })
   }
 
-  /**
-   * Waits until every run that was started has settled. A run that settles may lead to another call, in a `then` of its
-   * future: the end is reached only when the microtasks of the last one have run.
-   */
-  async #childrenEnd(): Promise<void> {
-    if (this.#children.length === 0) return
-    for (;;) {
-      if (this.#open > 0) {
-        await new Promise<void>(resolve => {
-          this.#whenEmpty = resolve
-        })
-      }
-      await new Promise(resolve => setImmediate(resolve))
-      if (this.#open === 0) return
-    }
-  }
-
   async #closeSession(): Promise<void> {
     const session = this.#session
     this.#session = undefined
@@ -294,77 +274,6 @@ export class FlowLife extends Life {
     throw new MintakaError('FLOW_RUN_ENDED', `${what} was called in flow run '${name}', which has ended. ${fix}`, {
       flow: this.record.flowName,
     })
-  }
-
-  /** What the calls of a task in this attempt have in common, and a counter of its key. */
-  callsOf(task: TaskDefinition, tags: readonly string[]): TaskCalls & { readonly counter: Counter } {
-    const known = tags.length === 0 ? this.#calls.get(task) : undefined
-    if (known) return known
-    const taskKey = keyOf(task)
-    const { name: taskName, runName } = task
-    const counter = this.#counterOf(taskKey)
-    const calls = { flowRunId: this.record.id, taskName, taskKey, tags: unite(task.tags, tags), runName, counter }
-    if (tags.length === 0) this.#calls.set(task, calls)
-    return calls
-  }
-
-  /** The mirror of a subflow run is counted like a call of a task. */
-  countSubflow(taskKey: string): { readonly id: string; readonly dynamicKey: number } {
-    return { id: taskRunId(this.record.id, this.nextCallNumber()), dynamicKey: this.#counterOf(taskKey).count++ }
-  }
-
-  nextCallNumber(): number {
-    return this.#callCount++
-  }
-
-  #counterOf(taskKey: string): Counter {
-    const known = this.#counters.get(taskKey)
-    if (known) return known
-    const counter = { count: 0 }
-    this.#counters.set(taskKey, counter)
-    return counter
-  }
-
-  /** Takes a run as one of its own: the flow run does not end before it. */
-  adopt(child: Life): void {
-    this.#children.push(child)
-    this.#open += 1
-  }
-
-  /** One of its own has settled. */
-  childOver(): void {
-    this.#open -= 1
-    if (this.#open === 0) this.#whenEmpty?.()
-  }
-
-  /** Whether an earlier attempt of this flow run may have done what a task is about to do. */
-  get reuses(): boolean {
-    return this.#done !== undefined
-  }
-
-  /** Whether what tasks have done is kept for a later attempt. */
-  get keepsDone(): boolean {
-    return this.#flow.retries > 0
-  }
-
-  keepDone(key: string | undefined, state: Completed): void {
-    if (key === undefined) return
-    this.#doneNow ??= new Map()
-    const known = this.#doneNow.get(key)
-    if (known) known.push(state)
-    else this.#doneNow.set(key, [state])
-  }
-
-  /** Each result is taken once: equal calls of an earlier attempt answer equal calls of this one. */
-  takeDone(key: string | undefined): Completed | undefined {
-    return key === undefined ? undefined : this.#done?.get(key)?.shift()
-  }
-
-  /** What the last attempt has done, and what it left of those before, is there for the next one. */
-  #handDoneOn(): void {
-    for (const [key, left] of this.#done ?? []) for (const state of left) this.keepDone(key, state)
-    this.#done = this.#doneNow
-    this.#doneNow = undefined
   }
 
   context(): FlowContext {
@@ -399,7 +308,7 @@ export class FlowLife extends Life {
       this.#enter(state).catch(() => {}) // a store that refuses it refuses the last state too, and that one is awaited
     }
     this.#controller.abort(why)
-    for (const child of this.#children) child.cancel(why.message)
+    for (const child of this.children.lives) child.cancel(why.message)
     this.#interrupt?.()
     if (!running && this.#created) void this.#propose(this.#interruptedState()).catch(error => this.#lose(error))
     this.#wake?.()
@@ -505,7 +414,7 @@ export class FlowLife extends Life {
   }
 
   protected override over(): void {
-    this.#parent?.childOver()
+    this.#parent?.children.over()
     this.#whenOver?.()
   }
 
@@ -555,62 +464,6 @@ export class FlowLife extends Life {
 }
 
 const followEveryMs = 100
-
-/** How often something was called. */
-interface Counter {
-  count: number
-}
-
-/** The task run in the parent that mirrors a subflow run: every state of the child is its state too, by force. */
-class Mirror {
-  readonly record: TaskRun
-  readonly #parent: FlowLife
-
-  constructor(
-    parent: FlowLife,
-    flow: FlowDefinition,
-    childId: string,
-    inputs: Inputs,
-    tags: readonly string[],
-    now: number,
-  ) {
-    const key = taskKeyOf(flow.file, flow.name, flow.tags)
-    const { id, dynamicKey } = parent.countSubflow(key)
-    this.#parent = parent
-    this.record = {
-      kind: 'task-run',
-      id,
-      name: taskRunName(flow.name, key, dynamicKey),
-      flowRunId: parent.record.id,
-      taskName: flow.name,
-      taskKey: key,
-      dynamicKey,
-      created: now,
-      tags,
-      inputs: inputs.described ?? describeInputs(inputs.args, 'parameters'),
-      state: states.pending(now),
-      startTime: undefined,
-      endTime: undefined,
-      totalRunTimeMs: 0,
-      runCount: 0,
-      childFlowRunId: childId,
-    }
-  }
-
-  /** The parent waits for the child. */
-  follow(child: FlowLife): void {
-    this.#parent.adopt(child)
-    this.#parent.engine.created(this.record)
-  }
-
-  reflect(state: State): void {
-    const { engine } = this.#parent
-    const from = this.record.state
-    enter(this.record, state)
-    engine.store.appendState(this.record, state, { persist: false })?.catch(() => {}) // the child's own states tell
-    engine.changed(this.record, from, state)
-  }
-}
 
 function describeIssue(issue: StandardSchemaV1.Issue): string {
   const path = (issue.path ?? []).map(part => String(typeof part === 'object' ? part.key : part)).join('.')

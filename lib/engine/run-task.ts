@@ -1,20 +1,16 @@
-import { AsyncResource } from 'node:async_hooks'
 import { type Annotations, mergeAnnotations } from '../core/annotations.js'
-import type { TaskContext } from '../core/context.js'
 import { asError, MintakaError } from '../core/errors.js'
-import type { Call, Outcome, TaskCode } from '../core/executor.js'
-import { isFuture } from '../core/future.js'
-import type { LogLevel } from '../core/logger.js'
+import type { Outcome } from '../core/executor.js'
 import { onAbort } from '../core/on-abort.js'
 import { enter } from '../core/run.js'
 import { type Completed, isSettled, isState, isTerminal, type SettledState, type State, states } from '../core/state.js'
-import { hashValue } from '../values/hash.js'
 import type { TaskDefinition } from './definitions.js'
 import { type Edges, takeInputs, whenAllSettled, withValues } from './inputs.js'
 import { cancelledError, Life, upstreamError } from './life.js'
 import type { FlowLife } from './run-flow.js'
 import { type Scope, scopes } from './scope.js'
-import { versionOf } from './source.js'
+import { stopped, TaskCall } from './task-call.js'
+import { cacheKeyOf, reuseKeyOf } from './task-keys.js'
 import { TaskRecord } from './task-record.js'
 
 /**
@@ -60,15 +56,15 @@ export class TaskLife extends Life {
     const inputs = takeInputs(args, task.waitFor)
     this.#args = inputs.args
     this.#edges = inputs.edges
-    const calls = flow.callsOf(task, scope.tags)
+    const calls = flow.calls.of(task, scope.tags)
     this.record = new TaskRecord(
       calls,
-      flow.nextCallNumber(),
+      flow.calls.next(),
       calls.counter.count++,
       states.pending(flow.engine.now()),
       inputs,
     )
-    flow.adopt(this)
+    flow.children.adopt(this)
     flow.engine.created(this.record)
     if (task.signal) this.#obey(task.signal)
   }
@@ -208,13 +204,13 @@ export class TaskLife extends Life {
   /** Whether the attempt may begin: asks the rules about RUNNING, with the cached result if there is one. */
   mayRun(): boolean | Promise<boolean> {
     if (this.#ended || this.#cancelled) return false
-    const asks = this.record.runCount === 0 && (this.task.cacheKey !== undefined || this.flow.reuses)
+    const asks = this.record.runCount === 0 && (this.task.cacheKey !== undefined || this.flow.done.offers)
     return asks ? this.#mayRunUnlessDone() : this.#admit(undefined)
   }
 
   async #mayRunUnlessDone(): Promise<boolean> {
     try {
-      const done = this.flow.reuses ? this.flow.takeDone(this.#computeReuseKey()) : undefined
+      const done = this.flow.done.offers ? this.flow.done.take(this.#computeReuseKey()) : undefined
       return this.#admit(done ?? (await this.#cached()))
     } catch (error) {
       await this.#propose(states.failed(this.flow.engine.now(), error))
@@ -241,7 +237,7 @@ export class TaskLife extends Life {
   }
 
   async #cached(): Promise<Completed | undefined> {
-    const key = this.#computeCacheKey()
+    const key = cacheKeyOf(this.task, this.record, this.flow.record.flowName, this.#arguments())
     if (key === undefined) return undefined
     this.#keys = { ...this.#keys, cache: key }
     const { store, now } = this.flow.engine
@@ -250,21 +246,10 @@ export class TaskLife extends Life {
     return states.cached(entry.state.timestamp, entry.state.result, entry.runId)
   }
 
-  #computeCacheKey(): string | undefined {
-    const { cacheKey, name } = this.task
-    const { taskKey, tags } = this.record
-    const args = this.#arguments()
-    if (typeof cacheKey === 'function') {
-      return cacheKey({ taskName: name, taskKey, flowName: this.flow.record.flowName, tags }, args)
-    }
-    if (cacheKey === undefined) return undefined
-    return hashValue([taskKey, codeVersion(this.task), capturesOf(this.task), args])
-  }
-
   /** What an earlier attempt of the flow did under the same key need not be done again. */
   #computeReuseKey(): string | undefined {
     this.#keys ??= {}
-    this.#keys.reuse ??= hashValue([this.record.taskKey, capturesOf(this.task), this.#arguments()])
+    this.#keys.reuse ??= reuseKeyOf(this.task, this.record.taskKey, this.#arguments())
     return this.#keys.reuse
   }
 
@@ -370,7 +355,7 @@ export class TaskLife extends Life {
 
   #remember(state: Completed): void {
     const { timestamp, result, cachedFrom = this.record.id } = state
-    if (this.flow.keepsDone) this.flow.keepDone(this.#computeReuseKey(), states.cached(timestamp, result, cachedFrom))
+    if (this.flow.done.keeps) this.flow.done.keep(this.#computeReuseKey(), states.cached(timestamp, result, cachedFrom))
     const key = this.#keys?.cache
     if (key === undefined || state.name === 'Cached') return
     const { cacheForMs } = this.task
@@ -396,7 +381,7 @@ export class TaskLife extends Life {
   protected override over(): void {
     this.#args = []
     this.#edges = undefined
-    this.flow.childOver()
+    this.flow.children.over()
     this.#giveTurnBack()
   }
 
@@ -416,9 +401,8 @@ export class TaskLife extends Life {
   /** Runs the function here. */
   execute(args: readonly unknown[], call: TaskCall): unknown {
     call.started()
-    let context: TaskContext | undefined
-    const task = () => (context ??= contextOf(call))
-    return scopes.run({ ...this.#scope, task, taskName: this.task.name }, () => this.task.code.fn(...(args as never[])))
+    const scope: Scope = { ...this.#scope, task: () => call.context(), taskName: this.task.name }
+    return scopes.run(scope, () => this.task.code.fn(...(args as never[])))
   }
 
   bodyBegins(): void {
@@ -432,170 +416,4 @@ export class TaskLife extends Life {
     this.#waitsForBody = false
     this.#submit()
   }
-}
-
-const stopped: Outcome = { type: 'stopped' }
-
-/** One attempt, as the executor sees it. */
-class TaskCall implements Call {
-  readonly attempt: number
-  readonly args: readonly unknown[]
-  /** The rules did not let it begin. */
-  refused = false
-  /** Its own end is the end of the attempt: the session has nothing to add. */
-  reports = false
-  readonly #life: TaskLife
-  #controller: AbortController | undefined
-  #reason: MintakaError | undefined
-  #onStop: (() => void) | undefined
-  #stopTimer: (() => void) | undefined
-  /** The async context of whoever called the task: its body runs in it, whenever and by whomever it is run. */
-  readonly #context: AsyncResource | undefined
-
-  constructor(life: TaskLife, args: readonly unknown[]) {
-    this.#life = life
-    if (life.flow.session.where === 'here')
-      this.#context = new AsyncResource('MintakaTask', { requireManualDestroy: true })
-    this.args = args
-    this.attempt = life.record.runCount + 1
-  }
-
-  get id(): string {
-    return this.#life.record.id
-  }
-  get name(): string {
-    return this.#life.record.name
-  }
-  get flowRunId(): string {
-    return this.#life.record.flowRunId
-  }
-  get tags(): readonly string[] {
-    return this.#life.record.tags
-  }
-  get task(): TaskCode {
-    return this.#life.task.code
-  }
-  get annotations(): Annotations | undefined {
-    return this.#life.annotations
-  }
-  get timeoutMs(): number | undefined {
-    return this.#life.task.timeoutMs
-  }
-
-  get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController()
-      if (this.#reason) this.#controller.abort(this.#reason)
-    }
-    return this.#controller.signal
-  }
-
-  whenStopped(callback: () => void): void {
-    if (this.#reason) callback()
-    else this.#onStop = callback
-  }
-
-  abort(reason: MintakaError): void {
-    this.#reason = reason
-    this.#controller?.abort(reason)
-    this.#onStop?.()
-  }
-
-  get stopReason(): MintakaError | undefined {
-    return this.#reason
-  }
-
-  run(args = this.args): Outcome | Promise<Outcome> {
-    const may = this.#life.mayRun()
-    if (may === true) return this.#execute(args)
-    if (may === false) return this.#refuse()
-    return may.then(yes => (yes ? this.#execute(args) : this.#refuse()))
-  }
-
-  #execute(args: readonly unknown[]): Outcome | Promise<Outcome> {
-    this.#life.bodyBegins()
-    try {
-      const value = this.#context?.runInAsyncScope(() => this.#life.execute(args, this))
-      const pending = pendingIn(value)
-      if (!pending) return this.#bodyEnded({ type: 'returned', value })
-      return pending.then(
-        value => this.#bodyEnded({ type: 'returned', value }),
-        error => this.#bodyEnded({ type: 'threw', error }),
-      )
-    } catch (error) {
-      return this.#bodyEnded({ type: 'threw', error })
-    }
-  }
-
-  #bodyEnded(outcome: Outcome): Outcome {
-    if (this.reports) this.#life.ended(this, outcome)
-    this.#life.bodyEnds()
-    return outcome
-  }
-
-  #refuse(): Outcome {
-    this.refused = true
-    if (this.reports) this.#life.ended(this, stopped)
-    return stopped
-  }
-
-  started(at?: number): void {
-    this.#life.started(at)
-    const { timeoutMs } = this.#life.task
-    if (timeoutMs === undefined || this.#stopTimer) return
-    this.#stopTimer = this.#life.flow.engine.surroundings.timer(timeoutMs, () => this.#life.outOfTime(timeoutMs))
-  }
-
-  /** The attempt is over: its deadline no longer counts. */
-  end(): void {
-    this.#stopTimer?.()
-  }
-
-  log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>, at?: number): void {
-    const { flow, record } = this.#life
-    flow.engine.logRun(flow.logger, level, message, { flowRunId: record.flowRunId, taskRunId: record.id, fields, at })
-  }
-
-  progress(fraction: number, note?: string): void {
-    this.#life.flow.engine.progressed(this.#life.record, fraction, note)
-  }
-}
-
-/** What a body returned, if it has to be waited for: a promise, a future, or a list that holds futures. */
-function pendingIn(value: unknown): Promise<unknown> | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  if (value instanceof Promise) return value
-  if ('then' in value && typeof value.then === 'function') return Promise.resolve(value)
-  const holds = Array.isArray(value) && value.some(item => typeof item === 'object' && item !== null && isFuture(item))
-  return holds ? Promise.all(value) : undefined
-}
-
-function contextOf(call: TaskCall): TaskContext {
-  const write = (level: LogLevel) => (message: string, fields?: Readonly<Record<string, unknown>>) =>
-    call.log(level, message, fields)
-  return {
-    taskRunId: call.id,
-    taskRunName: call.name,
-    flowRunId: call.flowRunId,
-    attempt: call.attempt,
-    tags: call.tags,
-    get signal() {
-      return call.signal
-    },
-    log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
-    progress: (fraction, note) => call.progress(fraction, note),
-    throwIfCancelled() {
-      if (call.stopReason) throw call.stopReason
-    },
-  }
-}
-
-/** Edited code must miss the cache: any change of its file counts, of the function's text where there is no file. */
-function codeVersion({ code }: TaskDefinition): string {
-  const file = code.source.type === 'slice' ? code.source.file : undefined
-  return versionOf(file) ?? String(code.fn)
-}
-
-function capturesOf({ code }: TaskDefinition): Readonly<Record<string, unknown>> | undefined {
-  return code.source.type === 'slice' ? code.source.captures : undefined
 }

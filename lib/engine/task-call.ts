@@ -1,0 +1,169 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { Annotations } from '../core/annotations.js'
+import type { TaskContext } from '../core/context.js'
+import type { MintakaError } from '../core/errors.js'
+import type { Call, Outcome, TaskCode } from '../core/executor.js'
+import { isFuture } from '../core/future.js'
+import type { LogLevel } from '../core/logger.js'
+import type { TaskLife } from './run-task.js'
+
+/** What a call that was not let begin, or was given up, ends with. */
+export const stopped: Outcome = { type: 'stopped' }
+
+/** One attempt, as the executor sees it. */
+export class TaskCall implements Call {
+  readonly attempt: number
+  readonly args: readonly unknown[]
+  /** The rules did not let it begin. */
+  refused = false
+  /** Its own end is the end of the attempt: the session has nothing to add. */
+  reports = false
+  readonly #life: TaskLife
+  #taskContext: TaskContext | undefined
+  #controller: AbortController | undefined
+  #reason: MintakaError | undefined
+  #onStop: (() => void) | undefined
+  #stopTimer: (() => void) | undefined
+  /** The async context of whoever called the task: its body runs in it, whenever and by whomever it is run. */
+  readonly #context: AsyncResource | undefined
+
+  constructor(life: TaskLife, args: readonly unknown[]) {
+    this.#life = life
+    if (life.flow.session.where === 'here')
+      this.#context = new AsyncResource('MintakaTask', { requireManualDestroy: true })
+    this.args = args
+    this.attempt = life.record.runCount + 1
+  }
+
+  get id(): string {
+    return this.#life.record.id
+  }
+  get name(): string {
+    return this.#life.record.name
+  }
+  get flowRunId(): string {
+    return this.#life.record.flowRunId
+  }
+  get tags(): readonly string[] {
+    return this.#life.record.tags
+  }
+  get task(): TaskCode {
+    return this.#life.task.code
+  }
+  get annotations(): Annotations | undefined {
+    return this.#life.annotations
+  }
+  get timeoutMs(): number | undefined {
+    return this.#life.task.timeoutMs
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.#reason) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  whenStopped(callback: () => void): void {
+    if (this.#reason) callback()
+    else this.#onStop = callback
+  }
+
+  abort(reason: MintakaError): void {
+    this.#reason = reason
+    this.#controller?.abort(reason)
+    this.#onStop?.()
+  }
+
+  run(args = this.args): Outcome | Promise<Outcome> {
+    const may = this.#life.mayRun()
+    if (may === true) return this.#execute(args)
+    if (may === false) return this.#refuse()
+    return may.then(yes => (yes ? this.#execute(args) : this.#refuse()))
+  }
+
+  #execute(args: readonly unknown[]): Outcome | Promise<Outcome> {
+    this.#life.bodyBegins()
+    try {
+      const value = this.#context?.runInAsyncScope(() => this.#life.execute(args, this))
+      const pending = pendingIn(value)
+      if (!pending) return this.#bodyEnded({ type: 'returned', value })
+      return pending.then(
+        value => this.#bodyEnded({ type: 'returned', value }),
+        error => this.#bodyEnded({ type: 'threw', error }),
+      )
+    } catch (error) {
+      return this.#bodyEnded({ type: 'threw', error })
+    }
+  }
+
+  #bodyEnded(outcome: Outcome): Outcome {
+    if (this.reports) this.#life.ended(this, outcome)
+    this.#life.bodyEnds()
+    return outcome
+  }
+
+  #refuse(): Outcome {
+    this.refused = true
+    if (this.reports) this.#life.ended(this, stopped)
+    return stopped
+  }
+
+  started(at?: number): void {
+    this.#life.started(at)
+    const { timeoutMs } = this.#life.task
+    if (timeoutMs === undefined || this.#stopTimer) return
+    this.#stopTimer = this.#life.flow.engine.surroundings.timer(timeoutMs, () => this.#life.outOfTime(timeoutMs))
+  }
+
+  /** The attempt is over: its deadline no longer counts. */
+  end(): void {
+    this.#stopTimer?.()
+  }
+
+  /** What `taskContext()` gives in a body that runs here. */
+  context(): TaskContext {
+    this.#taskContext ??= this.#makeContext()
+    return this.#taskContext
+  }
+
+  #makeContext(): TaskContext {
+    const call = this
+    const write = (level: LogLevel) => (message: string, fields?: Readonly<Record<string, unknown>>) =>
+      call.log(level, message, fields)
+    return {
+      taskRunId: call.id,
+      taskRunName: call.name,
+      flowRunId: call.flowRunId,
+      attempt: call.attempt,
+      tags: call.tags,
+      get signal() {
+        return call.signal
+      },
+      log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+      progress: (fraction, note) => call.progress(fraction, note),
+      throwIfCancelled() {
+        if (call.#reason) throw call.#reason
+      },
+    }
+  }
+
+  log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>, at?: number): void {
+    const { flow, record } = this.#life
+    flow.engine.logRun(flow.logger, level, message, { flowRunId: record.flowRunId, taskRunId: record.id, fields, at })
+  }
+
+  progress(fraction: number, note?: string): void {
+    this.#life.flow.engine.progressed(this.#life.record, fraction, note)
+  }
+}
+
+/** What a body returned, if it has to be waited for: a promise, a future, or a list that holds futures. */
+function pendingIn(value: unknown): Promise<unknown> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (value instanceof Promise) return value
+  if ('then' in value && typeof value.then === 'function') return Promise.resolve(value)
+  const holds = Array.isArray(value) && value.some(item => typeof item === 'object' && item !== null && isFuture(item))
+  return holds ? Promise.all(value) : undefined
+}

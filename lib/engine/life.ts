@@ -1,6 +1,6 @@
-import { isMintakaError, MintakaError } from '../core/errors.js'
+import { MintakaError } from '../core/errors.js'
 import type { Run } from '../core/run.js'
-import { isSettled, type SettledState, type State, states } from '../core/state.js'
+import { type SettledState, type State, states } from '../core/state.js'
 
 type Callback<T> = (state: SettledState<T>) => void
 
@@ -66,28 +66,6 @@ export abstract class Life<T = unknown> {
     const error = new MintakaError('ABORTED', `A rule stopped '${name}': ${reason}.`, { run: id })
     this.settle(states.notReady(at, id, error, error.message))
   }
-}
-
-/** The value of a settled run, or throws what it threw. */
-export function resultOf<T>(state: SettledState<T>): T {
-  if (state.type === 'COMPLETED') return state.result
-  throw state.error
-}
-
-/** What the run that waits for a run in this state throws: the root failure is its cause. */
-export function upstreamError(
-  name: string,
-  upstream: { readonly id: string; readonly name: string },
-  state: State,
-): MintakaError {
-  const error = 'error' in state ? state.error : undefined
-  const cause = isMintakaError(error, 'UPSTREAM_NOT_COMPLETED') ? error.cause : error
-  const where = isSettled(state) ? state.name : `in ${state.name}`
-  return new MintakaError(
-    'UPSTREAM_NOT_COMPLETED',
-    `'${name}' did not run: '${upstream.name}', which it waits for, is ${where}. Pass allowFailure(future) to run all the same.`,
-    { cause, upstream: upstream.id },
-  )
 }
 
 /** What a cancelled run throws. The reason may be a sentence: that of the run around it. */

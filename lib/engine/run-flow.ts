@@ -7,6 +7,7 @@ import type { LogLevel } from '../core/logger.js'
 import { onAbort } from '../core/on-abort.js'
 import { enter, type FlowRun } from '../core/run.js'
 import { isSettled, type SettledState, type State, states } from '../core/state.js'
+import { upstreamError } from '../core/upstream.js'
 import { preview } from '../values/preview.js'
 import { CallCounts } from './call-counts.js'
 import { Children } from './children.js'
@@ -16,7 +17,7 @@ import type { Engine } from './engine.js'
 import { type BodyEnd, finalState, futuresIn } from './final-state.js'
 import { Future } from './future.js'
 import { type Inputs, takeInputs, whenAllSettled, withValues } from './inputs.js'
-import { cancelledError, Life, upstreamError } from './life.js'
+import { cancelledError, Life } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
 import { Mirror } from './mirror.js'
 import { type Scope, scopes, unite } from './scope.js'
@@ -410,7 +411,7 @@ export class FlowLife extends Life {
   #settleWatched(state: SettledState): void {
     const unseen = !this.watched && !this.#parent && state.type !== 'COMPLETED' && state.type !== 'CANCELLED'
     this.settle(state)
-    if (unseen) this.future.rejectUnwatched(state)
+    if (unseen) this.future.rejectUnwatched()
   }
 
   protected override over(): void {

@@ -218,7 +218,7 @@ export function callFlow(
     if (inert) return inert
     return (engine ?? defaultEngine()).start(definition, parameters.slice(0, 1), scope).future as FlowFuture<unknown>
   }
-  scope.flow.admit(`Flow '${definition.name}'`, scope.attempt)
+  scope.flow.admit('Flow', definition.name, scope.attempt)
   if (engine && engine !== scope.flow.engine) {
     const fix = 'A subflow runs on the engine of the flow around it: leave the option out, or call it at the top level.'
     throw new MintakaError('OTHER_ENGINE', `Flow '${definition.name}' names another engine. ${fix}`, {

@@ -195,7 +195,7 @@ function callTask(definition: TaskDefinition, args: readonly unknown[]): TaskFut
       task: definition.name,
     })
   }
-  scope.flow.admit(`Task '${definition.name}'`, scope.attempt)
+  scope.flow.admit('Task', definition.name, scope.attempt)
   return new Future(TaskLife.start(scope.flow, definition, args, scope)) as TaskFuture<unknown>
 }
 

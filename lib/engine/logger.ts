@@ -16,7 +16,8 @@ export function stderrLogger(level: LogLevel | 'silent'): LeveledLogger {
 /** `logger`, without what is below `level`. What it throws is swallowed: a line of a log must not change a run. */
 export function atLevel(logger: Logger, level: LogLevel | 'silent'): LeveledLogger {
   const rank = level === 'silent' ? logLevels.length : logLevels.indexOf(level)
-  const enabled = (asked: LogLevel) => logLevels.indexOf(asked) >= rank
+  const passing = new Set(logLevels.slice(rank))
+  const enabled = (asked: LogLevel) => passing.has(asked)
   const pass = (level: LogLevel): Logger['info'] => {
     if (!enabled(level)) return () => {}
     return (message, fields) => {

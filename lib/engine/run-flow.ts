@@ -267,14 +267,18 @@ export class FlowLife extends Life {
   // --- what tasks and subflows ask of the flow run around them
 
   /** Lets a run be started in this one, or says why not. */
-  admit(what: string, attempt: number): void {
+  admit(kind: 'Task' | 'Flow', called: string, attempt: number): void {
     if (this.#interrupted) throw this.#interrupted
     if (this.#accepts && this.#session && attempt === this.record.runCount) return
     const { name } = this.record
     const fix = 'Await what leads to the call before the flow returns.'
-    throw new MintakaError('FLOW_RUN_ENDED', `${what} was called in flow run '${name}', which has ended. ${fix}`, {
-      flow: this.record.flowName,
-    })
+    throw new MintakaError(
+      'FLOW_RUN_ENDED',
+      `${kind} '${called}' was called in flow run '${name}', which has ended. ${fix}`,
+      {
+        flow: this.record.flowName,
+      },
+    )
   }
 
   context(): FlowContext {

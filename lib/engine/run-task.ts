@@ -144,7 +144,8 @@ export class TaskLife extends Life {
     try {
       if (call.refused) return this.#tryLater()
       if (this.record.state.type !== 'RUNNING' && outcome.type !== 'stopped') this.started()
-      const stored = this.#propose(this.#stateAfter(outcome))
+      const now = this.flow.engine.now()
+      const stored = this.#propose(this.#stateAfter(outcome, now), now)
       if (stored) stored.then(() => this.#tryLater()).catch(error => this.#lose(error))
       else this.#tryLater()
     } catch (error) {
@@ -154,7 +155,7 @@ export class TaskLife extends Life {
 
   /** Submits again once the time has come, if there is to be another attempt. */
   #tryLater(): void {
-    if (!this.#ended && this.#notBefore !== undefined) void this.#pause(this.#notBefore).then(() => this.#submit())
+    if (this.#notBefore !== undefined && !this.#ended) void this.#pause(this.#notBefore).then(() => this.#submit())
   }
 
   /** Waits for the time of the next attempt, or until the run is cancelled. */
@@ -177,8 +178,7 @@ export class TaskLife extends Life {
     return this.#edges || this.task.retries > 0 ? withValues(this.#args) : this.#args
   }
 
-  #stateAfter(outcome: Outcome): State {
-    const now = this.flow.engine.now()
+  #stateAfter(outcome: Outcome, now: number): State {
     if (this.#cancelled) return states.cancelled(now, this.#cancelled)
     if (this.#timedOut) return states.timedOut(now, this.#timedOut)
     switch (outcome.type) {
@@ -310,9 +310,8 @@ export class TaskLife extends Life {
    * Proposes a state that the run wants to be in, and enters what the rules make of it. Gives a promise only if there
    * is something to wait for: a hundred thousand runs would feel it.
    */
-  #propose(to: State): Promise<void> | undefined {
+  #propose(to: State, now = to.timestamp): Promise<void> | undefined {
     const { engine } = this.flow
-    const now = engine.now()
     const verdict = engine.propose({ run: this.record, from: this.record.state, to, now, retry: this.task })
     if (verdict.type === 'ACCEPT') return this.#enter(to)
     if (verdict.type === 'REJECT') return this.#enter(verdict.state)
@@ -323,7 +322,7 @@ export class TaskLife extends Life {
 
   async #proposeAgain(to: State, ms: number): Promise<void> {
     await new Promise<void>(resolve => void this.flow.engine.surroundings.timer(ms, resolve))
-    if (!this.#ended) await this.#propose(to)
+    if (!this.#ended) await this.#propose(to, this.flow.engine.now())
   }
 
   #enter(state: State): Promise<void> | undefined {
@@ -355,9 +354,10 @@ export class TaskLife extends Life {
   }
 
   #remember(state: Completed): void {
+    const key = this.#keys?.cache
+    if (!this.flow.done.keeps && key === undefined) return
     const { timestamp, result, cachedFrom = this.record.id } = state
     if (this.flow.done.keeps) this.flow.done.keep(this.#computeReuseKey(), states.cached(timestamp, result, cachedFrom))
-    const key = this.#keys?.cache
     if (key === undefined || state.name === 'Cached') return
     const { cacheForMs } = this.task
     const expires = cacheForMs === undefined ? undefined : state.timestamp + cacheForMs
@@ -402,8 +402,9 @@ export class TaskLife extends Life {
   /** Runs the function here. */
   execute(args: readonly unknown[], call: TaskCall): unknown {
     call.started()
-    const scope: Scope = { ...this.#scope, task: () => call.context(), taskName: this.task.name }
-    return scopes.run(scope, () => this.task.code.fn(...(args as never[])))
+    const { flow, attempt, tags, annotations } = this.#scope
+    const scope: Scope = { flow, attempt, task: call, taskName: this.task.name, tags, annotations }
+    return scopes.run(scope, this.task.code.fn, ...(args as never[]))
   }
 
   bodyBegins(): void {

@@ -14,7 +14,7 @@ export interface Scope {
   /** The attempt of that flow run. A body that was left behind by a retry may start nothing. */
   readonly attempt: number
   /** Made when it is first asked for. Present: the code is a task's. */
-  readonly task: (() => TaskContext) | undefined
+  readonly task: { context(): TaskContext } | undefined
   /** For sentences. */
   readonly taskName: string | undefined
   readonly tags: readonly string[]
@@ -60,8 +60,8 @@ export function unite(some: readonly string[], more: readonly string[]): readonl
 
 /** The run of the task that is running: its ids, its signal, its log. Throws OUTSIDE_RUN outside a task. */
 export function taskContext(): TaskContext {
-  const context = currentScope().task
-  if (context) return context()
+  const { task } = currentScope()
+  if (task) return task.context()
   const door = workerDoor()
   if (door) return door.taskContext() as TaskContext
   throw new MintakaError('OUTSIDE_RUN', 'taskContext() was called outside a task. Call it in the function of a task.')

@@ -6,6 +6,7 @@ import type { Call, Outcome, TaskCode } from '../core/executor.js'
 import { isFuture } from '../core/future.js'
 import type { LogLevel } from '../core/logger.js'
 import type { TaskLife } from './run-task.js'
+import { Stop } from './stop.js'
 
 /** What a call that was not let begin, or was given up, ends with. */
 export const stopped: Outcome = { type: 'stopped' }
@@ -20,9 +21,7 @@ export class TaskCall implements Call {
   reports = false
   readonly #life: TaskLife
   #taskContext: TaskContext | undefined
-  #controller: AbortController | undefined
-  #reason: MintakaError | undefined
-  #onStop: (() => void) | undefined
+  #stop: Stop | undefined
   #stopTimer: (() => void) | undefined
   /** The async context of whoever called the task: its body runs in it, whenever and by whomever it is run. */
   readonly #context: AsyncResource | undefined
@@ -58,22 +57,21 @@ export class TaskCall implements Call {
   }
 
   get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController()
-      if (this.#reason) this.#controller.abort(this.#reason)
-    }
-    return this.#controller.signal
+    return this.#stopping().signal
   }
 
   whenStopped(callback: () => void): void {
-    if (this.#reason) callback()
-    else this.#onStop = callback
+    this.#stopping().whenStopped(callback)
   }
 
+  /** Asks the attempt to stop. */
   abort(reason: MintakaError): void {
-    this.#reason = reason
-    this.#controller?.abort(reason)
-    this.#onStop?.()
+    this.#stopping().request(reason)
+  }
+
+  #stopping(): Stop {
+    this.#stop ??= new Stop()
+    return this.#stop
   }
 
   run(args = this.args): Outcome | Promise<Outcome> {
@@ -86,7 +84,7 @@ export class TaskCall implements Call {
   #execute(args: readonly unknown[]): Outcome | Promise<Outcome> {
     this.#life.bodyBegins()
     try {
-      const value = this.#context?.runInAsyncScope(() => this.#life.execute(args, this))
+      const value = this.#context?.runInAsyncScope(this.#life.execute, this.#life, args, this)
       const pending = pendingIn(value)
       if (!pending) return this.#bodyEnded({ type: 'returned', value })
       return pending.then(
@@ -144,7 +142,8 @@ export class TaskCall implements Call {
       log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
       progress: (fraction, note) => call.progress(fraction, note),
       throwIfCancelled() {
-        if (call.#reason) throw call.#reason
+        const reason = call.#stop?.reason
+        if (reason) throw reason
       },
     }
   }

@@ -18,6 +18,7 @@ export class MemoryStore implements Store {
   #read = 0
   readonly #flowRuns = new Map<string, FlowRun>()
   readonly #taskRuns = new Map<string, TaskRun[]>()
+  #last: { readonly flowRunId: string; readonly siblings: TaskRun[] } | undefined
   readonly #logs = new Map<string, LogEntry[]>()
   readonly #cache = new Map<string, CacheEntry>()
   readonly #claims = new Map<string, string>()
@@ -35,10 +36,17 @@ export class MemoryStore implements Store {
   }
 
   createTaskRun(run: TaskRun): undefined {
-    const siblings = this.#taskRuns.get(run.flowRunId)
-    if (siblings) siblings.push(run)
-    else this.#taskRuns.set(run.flowRunId, [run])
+    this.#siblingsOf(run).push(run)
     this.#entries.push(run, run.state)
+  }
+
+  // Runs of one flow run come in rows: most are looked up by comparing one string with itself.
+  #siblingsOf({ flowRunId }: TaskRun): TaskRun[] {
+    if (this.#last?.flowRunId === flowRunId) return this.#last.siblings
+    const siblings = this.#taskRuns.get(flowRunId) ?? []
+    this.#taskRuns.set(flowRunId, siblings)
+    this.#last = { flowRunId, siblings }
+    return siblings
   }
 
   appendState(run: Run, state: State, options?: { readonly persist?: boolean | undefined }): undefined {

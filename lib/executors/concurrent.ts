@@ -71,13 +71,18 @@ class LimitedSession implements ExecutorSession {
     void this.#queue.add(() => this.#serve())
   }
 
-  async #serve(): Promise<void> {
-    await undefined // a call never begins before `submit` has returned
-    for (let call = this.#next(); call; call = this.#next()) {
-      const ran = call.run()
-      if (ran instanceof Promise) await ran
-    }
-    this.#serving -= 1
+  #serve(): Promise<void> {
+    return new Promise(leave => {
+      const serve = (): void => {
+        for (let call = this.#next(); call; call = this.#next()) {
+          const ran = call.run()
+          if (ran instanceof Promise) return void ran.then(serve)
+        }
+        this.#serving -= 1
+        leave()
+      }
+      queueMicrotask(serve) // a call never begins before `submit` has returned
+    })
   }
 
   #next(): Call | undefined {

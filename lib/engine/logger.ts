@@ -22,11 +22,19 @@ export function atLevel(logger: Logger, level: LogLevel | 'silent'): LeveledLogg
     if (!enabled(level)) return () => {}
     return (message, fields) => {
       try {
-        logger[level](message, fields)
+        if (isPino(logger)) logger[level](fields ?? {}, message)
+        else logger[level](message, fields)
       } catch {}
     }
   }
   return { enabled, debug: pass('debug'), info: pass('info'), warn: pass('warn'), error: pass('error') }
+}
+
+type PinoMethod = (fields: object, message: string) => void
+
+/** pino and its kin take the fields first, and would drop them in second place. */
+function isPino(logger: object): logger is Record<LogLevel, PinoMethod> {
+  return 'bindings' in logger && 'child' in logger
 }
 
 /** The level in `MINTAKA_LOG`, if there is a legal one. */

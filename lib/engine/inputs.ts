@@ -28,7 +28,7 @@ type Edge = RunFuture<unknown> | object
  * depth where arguments are searched.
  */
 export function takeInputs(args: readonly unknown[], waitFor?: readonly RunFuture<unknown>[], name?: string): Inputs {
-  if (!waitFor?.length && args.every(isSmall)) return { args, edges: undefined, described: undefined }
+  if (!waitFor?.length && areSmall(args)) return { args, edges: undefined, described: undefined }
   const upstream: RunFuture<unknown>[] = []
   const allowed: RunFuture<unknown>[] = []
   const described: RunInput[] = []
@@ -60,9 +60,12 @@ function describe(name: string, value: unknown): RunInput {
   return { name, preview: preview(value) }
 }
 
-/** Neither holds anything nor is worth letting go of. */
-function isSmall(value: unknown): boolean {
-  return typeof value === 'string' ? value.length <= 100 : typeof value !== 'object' || value === null
+/** Whether all of them neither hold anything nor are worth letting go of. */
+function areSmall(args: readonly unknown[]): boolean {
+  for (const arg of args) {
+    if (typeof arg === 'string' ? arg.length > 100 : typeof arg === 'object' && arg !== null) return false
+  }
+  return true
 }
 
 /** The arguments with values in the place of futures, and settled states in the place of allowed failures. */

@@ -116,11 +116,10 @@ export class TaskLife extends Life {
     const may = this.flow.session.where === 'elsewhere' ? this.mayRun() : true
     if (may === true) this.#handOver()
     else if (may === false) this.#tryLater()
-    else may.then(yes => (yes ? this.#handOver() : this.#tryLater())).catch(error => this.#lose(error))
+    else may.then(yes => (yes && !this.#ended ? this.#handOver() : this.#tryLater())).catch(error => this.#lose(error))
   }
 
   #handOver(): void {
-    if (this.#ended) return // cancelled while the cache was asked
     const { logger, session } = this.flow
     if (logger.enabled('info')) logger.info(`Task run '${this.record.name}' submitted`)
     const call = new TaskCall(this, this.#arguments())
@@ -212,7 +211,8 @@ export class TaskLife extends Life {
   async #mayRunUnlessDone(): Promise<boolean> {
     try {
       const done = this.flow.done.offers ? this.flow.done.take(this.#computeReuseKey()) : undefined
-      return this.#admit(done ?? (await this.#cached()))
+      const cached = done ?? (await this.#cached())
+      return this.#ended || this.#cancelled ? false : this.#admit(cached)
     } catch (error) {
       await this.#propose(states.failed(this.flow.engine.now(), error))
       return false
@@ -220,7 +220,6 @@ export class TaskLife extends Life {
   }
 
   #admit(cached: Completed | undefined): boolean | Promise<boolean> {
-    if (this.#ended || this.#cancelled) return false
     const { engine } = this.flow
     const now = engine.now()
     const verdict = engine.propose({

@@ -124,14 +124,27 @@ export class TaskLife extends Life {
     if (logger.enabled('info')) logger.info(`Task run '${this.record.name}' submitted`)
     const call = new TaskCall(this, this.#arguments())
     this.#call = call
-    const failed = (cause: unknown) => this.ended(call, { type: 'crashed', error: this.#executorFailure(cause) })
     try {
       const submitted = session.submit(call)
-      if (submitted) submitted.then(outcome => this.ended(call, outcome), failed)
+      if (submitted) this.#follow(call, submitted)
       else call.reports = true
     } catch (cause) {
-      failed(cause)
+      this.#executorFailed(call, cause)
     }
+  }
+
+  // Apart, so that a call which reports its own end makes no closures.
+  #follow(call: TaskCall, submitted: Promise<Outcome>): void {
+    submitted.then(
+      outcome => this.ended(call, outcome),
+      cause => this.#executorFailed(call, cause),
+    )
+  }
+
+  #executorFailed(call: TaskCall, cause: unknown): void {
+    const what = `The executor '${this.flow.executorName}' failed to carry out '${this.record.name}'`
+    const error = new MintakaError('EXECUTOR_FAILED', `${what}: ${asError(cause).message}`, { cause })
+    this.ended(call, { type: 'crashed', error })
   }
 
   /** The attempt is over. One that was given up, because it ran out of time, ends unheard. */
@@ -194,11 +207,6 @@ export class TaskLife extends Life {
         return states.crashed(now, new MintakaError('EXECUTOR_FAILED', `${what}.`))
       }
     }
-  }
-
-  #executorFailure(cause: unknown): MintakaError {
-    const what = `The executor '${this.flow.executorName}' failed to carry out '${this.record.name}'`
-    return new MintakaError('EXECUTOR_FAILED', `${what}: ${asError(cause).message}`, { cause })
   }
 
   /** Whether the attempt may begin: asks the rules about RUNNING, with the cached result if there is one. */
@@ -328,7 +336,8 @@ export class TaskLife extends Life {
     const { engine } = this.flow
     const from = this.record.state
     enter(this.record, state)
-    const ack = engine.store.appendState(this.record, state, { persist: this.task.persistResult })
+    const { persistResult: persist } = this.task
+    const ack = engine.store.appendState(this.record, state, persist === undefined ? undefined : { persist })
     if (!isSettled(state)) {
       ack?.catch(() => {}) // the acknowledgement of the end is the one that is awaited
       if (state.type === 'SCHEDULED') this.#retryAt(state.scheduledTime)

@@ -11,7 +11,8 @@ export class Failure extends Error {}
 export function colorsOf(stream: NodeJS.WriteStream): Colors {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env
   const isForced = FORCE_COLOR !== undefined && FORCE_COLOR !== '0'
-  return colors.createColors(!NO_COLOR && (isForced || (stream.isTTY && TERM !== 'dumb')))
+  // A boolean, whatever happens: left undefined, it would be picocolors' own guess, which is yes wherever CI is set.
+  return colors.createColors(!NO_COLOR && (isForced || (stream.isTTY === true && TERM !== 'dumb')))
 }
 
 /** How many columns there are to fill: COLUMNS, else those of the terminal; a pipe or a file has no limit. */

@@ -1,4 +1,13 @@
-import { ConcurrentExecutor, type Executor, type Flow, flow, type RunFuture, SequentialExecutor, task } from 'mintaka'
+import {
+  ConcurrentExecutor,
+  type Executor,
+  type Flow,
+  flow,
+  ParallelExecutor,
+  type RunFuture,
+  SequentialExecutor,
+  task,
+} from 'mintaka'
 import { test } from 'tap'
 import { engineFor } from './fixtures/engine.js'
 
@@ -6,9 +15,11 @@ const executors: [string, Executor][] = [
   ['sequential', new SequentialExecutor()],
   ['concurrent with one slot', new ConcurrentExecutor({ concurrency: 1 })],
   ['concurrent', new ConcurrentExecutor()],
+  ['parallel with one thread', new ParallelExecutor({ threads: 1 })],
 ]
 const add = task('add', async (a: number, b: number) => a + b)
 const next = task('next', (x: number) => x + 1)
+const calls = task('calls', async (x: number): Promise<number> => (x === 0 ? 0 : (await calls(x - 1)) + 1))
 
 /** Every one of these ends, or the test says so within seconds. */
 async function ends<T>(run: RunFuture<T>): Promise<T> {
@@ -96,7 +107,6 @@ for (const [name, executor] of executors) {
 
   test(`a task that calls tasks ends, at one slot too: on ${name}`, async t => {
     const engine = engineFor(t)
-    const calls = task('calls', async (x: number): Promise<number> => (x === 0 ? 0 : (await calls(x - 1)) + 1))
     t.equal(await ends(engine.run(flow('f', () => calls(20), { executor }))), 20)
   })
 

@@ -8,7 +8,7 @@
  * npm registry, into `node_modules/.cache/nodes`. Without a command, it prints the path of that `node`.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -45,6 +45,7 @@ function install(version, folder) {
       shell: isWindows,
     })
     if (status !== 0) throw new Error(`Node ${version} could not be installed.\n${error ?? stderr}`.trim())
+    chmodSync(making, 0o755) // other users may run it: a test does
     move(making, folder)
   } finally {
     rmSync(making, { recursive: true, force: true })

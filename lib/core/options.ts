@@ -68,6 +68,7 @@ export function checkOptions<T extends object>(
 
 function show(value: unknown): string {
   if (typeof value === 'function') return `the function ${value.name}`
+  if (typeof value === 'number') return String(value) // JSON has no NaN
   try {
     return JSON.stringify(value) ?? String(value)
   } catch {

@@ -1,7 +1,7 @@
-import { inspect } from 'node:util'
 import type { ResourceLimits } from 'node:worker_threads'
 import { MintakaError } from '../core/errors.js'
 import type { Call, Executor, ExecutorSession, ExecutorSurroundings, Outcome, TaskCode } from '../core/executor.js'
+import { type Check, check, checkOptions } from '../core/options.js'
 import { ThreadPool, type ThreadPoolOptions } from '../threads/pool.js'
 import type { Code } from '../threads/protocol.js'
 import { toWire } from '../values/wire.js'
@@ -23,7 +23,7 @@ export class ParallelExecutor implements Executor {
   readonly #options: ParallelOptions
 
   constructor(options: ParallelOptions = {}) {
-    checkOptions(options)
+    checkOptions('ParallelExecutor', options, checks)
     this.#options = options
   }
 
@@ -115,38 +115,16 @@ function idOf(captures: object): number {
 // Below 3 Node ends the whole process, not the thread (22 and 24 do); below 8 no thread gets to its first task.
 const smallestHeapMb = 8
 
-const options: Record<keyof ParallelOptions, { is(value: unknown): boolean; readonly wanted: string }> = {
-  threads: { is: value => Number.isInteger(value) && (value as number) >= 1, wanted: 'a whole number from 1' },
-  resourceLimits: {
-    is: areLimits,
-    wanted: `an object of limits, with a maxOldGenerationSizeMb from ${smallestHeapMb}`,
-  },
-  cancelGraceMs: { is: isDuration, wanted: 'a number of milliseconds' },
-  idleTimeoutMs: { is: isDuration, wanted: 'a number of milliseconds' },
-}
-
-function checkOptions(given: ParallelOptions): void {
-  for (const [option, value] of Object.entries(given)) {
-    const rule = Object.hasOwn(options, option) ? options[option as keyof ParallelOptions] : undefined
-    if (!rule) {
-      const known = Object.keys(options).join(', ')
-      throw new MintakaError('INVALID_OPTION', `ParallelExecutor has no option '${option}'. There are: ${known}.`, {
-        option,
-      })
-    }
-    if (value !== undefined && !rule.is(value)) {
-      const text = `The option '${option}' of ParallelExecutor is ${rule.wanted}, not ${inspect(value)}.`
-      throw new MintakaError('INVALID_OPTION', text, { option })
-    }
-  }
+const checks: Record<keyof ParallelOptions, Check> = {
+  threads: value => (Number.isInteger(value) && (value as number) >= 1 ? undefined : 'a whole number from 1'),
+  resourceLimits: value =>
+    areLimits(value) ? undefined : `an object of limits, with a maxOldGenerationSizeMb from ${smallestHeapMb}`,
+  cancelGraceMs: check.milliseconds,
+  idleTimeoutMs: check.milliseconds,
 }
 
 function areLimits(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   const { maxOldGenerationSizeMb: heap = smallestHeapMb } = value as ResourceLimits
   return typeof heap === 'number' && heap >= smallestHeapMb
-}
-
-function isDuration(value: unknown): boolean {
-  return typeof value === 'number' && value >= 0
 }

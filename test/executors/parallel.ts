@@ -403,7 +403,7 @@ test('a session that was never used costs nothing, and none takes calls after it
 test('an option that does not exist or has no sense is refused', async t => {
   t.throws(() => new ParallelExecutor({ thread: 2 } as never), {
     code: 'INVALID_OPTION',
-    message: /no option 'thread'. There are: threads,/,
+    message: /no option 'thread'. It has: threads,/,
   })
   for (const options of [
     { threads: 0 },

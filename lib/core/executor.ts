@@ -33,7 +33,8 @@ export interface ExecutorSession extends AsyncDisposable {
   /**
    * Carries one call out, never before it returns. Resolves with how the call ended, when its code has ended or was
    * stopped; what the code threw is an outcome. A rejection means that the executor itself failed: the run becomes
-   * CRASHED. A session that is `here` may return nothing: then the call ends as `call.run()` ends.
+   * CRASHED. A session may return nothing, which costs no promise per call: one that is `here` has no more to say, the
+   * call ends as `call.run()` ends; one that is `elsewhere` says `call.ended(outcome)`.
    */
   submit(call: Call): Promise<Outcome> | undefined
   /**
@@ -80,6 +81,11 @@ export interface Call {
   run(args?: readonly unknown[]): Outcome | Promise<Outcome>
   /** Says that a worker has begun, at that time (epoch milliseconds; default now). For sessions that are `elsewhere`. */
   started(at?: number): void
+  /**
+   * Says how the call ended, when its code has ended or was stopped: exactly once, after `submit` has returned nothing. A
+   * second time is not heard. For sessions that are `elsewhere`.
+   */
+  ended(outcome: Outcome): void
   /** Writes to the run's log, for code that runs elsewhere. */
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>, at?: number): void
   /** Passes `taskContext().progress()` on, for code that runs elsewhere. */

@@ -127,7 +127,7 @@ export class TaskLife extends Life {
     try {
       const submitted = session.submit(call)
       if (submitted) this.#follow(call, submitted)
-      else call.reports = true
+      else call.reports = true // or its session does, which is elsewhere
     } catch (cause) {
       this.#executorFailed(call, cause)
     }
@@ -145,6 +145,11 @@ export class TaskLife extends Life {
     const what = `The executor '${this.flow.executorName}' failed to carry out '${this.record.name}'`
     const error = new MintakaError('EXECUTOR_FAILED', `${what}: ${asError(cause).message}`, { cause })
     this.ended(call, { type: 'crashed', error })
+  }
+
+  /** Whether that attempt is the one that is being carried out: one that was given up, or is over, is not heard. */
+  isUnderWay(call: TaskCall): boolean {
+    return this.#call === call
   }
 
   /** The attempt is over. One that was given up, because it ran out of time, ends unheard. */

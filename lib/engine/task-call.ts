@@ -109,10 +109,15 @@ export class TaskCall implements Call {
   }
 
   started(at?: number): void {
+    if (!this.#life.isUnderWay(this)) return
     this.#life.started(at)
     const { timeoutMs } = this.#life.task
     if (timeoutMs === undefined || this.#stopTimer) return
     this.#stopTimer = this.#life.flow.engine.surroundings.timer(timeoutMs, () => this.#life.outOfTime(timeoutMs))
+  }
+
+  ended(outcome: Outcome): void {
+    this.#life.ended(this, outcome)
   }
 
   /** The attempt is over: its deadline no longer counts. */

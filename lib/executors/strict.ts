@@ -35,6 +35,7 @@ function strictCall(call: Call, end: (outcome: Outcome) => void): Call {
     },
     whenStopped: callback => call.whenStopped(callback),
     started: at => call.started(at),
+    ended: end,
     log: (level, message, fields, at) => call.log(level, message, fields, at),
     progress: (fraction, note) => call.progress(fraction, note),
   }

@@ -1,6 +1,7 @@
+import { type TaskCalls, taskRunId } from '../core/task-calls.js'
 import type { TaskDefinition } from './definitions.js'
 import { unite } from './scope.js'
-import { keyOf, type TaskCalls, taskRunId } from './task-record.js'
+import { keyOf } from './task-record.js'
 
 /** How often something was called. */
 export interface Counter {

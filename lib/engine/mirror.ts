@@ -1,10 +1,10 @@
 import { enter, type TaskRun } from '../core/run.js'
 import { type State, states } from '../core/state.js'
+import { taskRunName } from '../core/task-calls.js'
 import type { FlowDefinition } from './definitions.js'
 import { describeInputs, type Inputs } from './inputs.js'
 import type { FlowLife } from './run-flow.js'
 import { taskKeyOf } from './source.js'
-import { taskRunName } from './task-record.js'
 
 /** The task run in the parent that mirrors a subflow run: every state of the child is its state too, by force. */
 export class Mirror {

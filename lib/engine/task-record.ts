@@ -1,79 +1,70 @@
 import type { RunInput, TaskRun } from '../core/run.js'
 import type { State } from '../core/state.js'
+import { type CallRecord, type TaskCalls, taskRunId, taskRunName } from '../core/task-calls.js'
 import type { TaskDefinition } from './definitions.js'
 import { describeInputs, type Inputs } from './inputs.js'
 import { taskKeyOf } from './source.js'
-
-/** What the calls of one task in one flow run have in common. */
-export interface TaskCalls {
-  readonly flowRunId: string
-  readonly taskName: string
-  readonly taskKey: string
-  readonly tags: readonly string[]
-  readonly runName: string | undefined
-}
 
 /**
  * The record of a task run, lean: a flow may hold a hundred thousand. What they have in common they share, and what can
  * be derived is derived when somebody reads it.
  */
-export class TaskRecord implements TaskRun {
+export class TaskRecord implements CallRecord {
   readonly dynamicKey: number
   state: State
   startTime: number | undefined
   endTime: number | undefined
   totalRunTimeMs = 0
   runCount = 0
-  readonly #calls: TaskCalls
-  /** Which call of its flow run it is, from 0. */
-  readonly #number: number
+  readonly calls: TaskCalls
+  readonly number: number
   /** The first state: it says when the run was created. */
   readonly #first: State
   /** The descriptions of its inputs, if they could not wait. */
   readonly #described: readonly RunInput[] | undefined
   /** Else the arguments: small constants, described when somebody asks. */
-  readonly #constants: readonly unknown[]
+  readonly constants: readonly unknown[] | undefined
 
   constructor(calls: TaskCalls, number: number, dynamicKey: number, state: State, inputs: Inputs) {
-    this.#calls = calls
-    this.#number = number
+    this.calls = calls
+    this.number = number
     this.dynamicKey = dynamicKey
     this.#first = state
     this.state = state
     this.startTime = undefined
     this.endTime = undefined
     this.#described = inputs.described
-    this.#constants = inputs.described ? [] : inputs.args
+    this.constants = inputs.described ? undefined : inputs.args
   }
 
   get kind(): 'task-run' {
     return 'task-run'
   }
   get id(): string {
-    return taskRunId(this.#calls.flowRunId, this.#number)
+    return taskRunId(this.calls.flowRunId, this.number)
   }
   get flowRunId(): string {
-    return this.#calls.flowRunId
+    return this.calls.flowRunId
   }
   get taskName(): string {
-    return this.#calls.taskName
+    return this.calls.taskName
   }
   get taskKey(): string {
-    return this.#calls.taskKey
+    return this.calls.taskKey
   }
   get tags(): readonly string[] {
-    return this.#calls.tags
+    return this.calls.tags
   }
   get created(): number {
     return this.#first.timestamp
   }
   get name(): string {
-    const { runName, taskName, taskKey } = this.#calls
+    const { runName, taskName, taskKey } = this.calls
     return runName ?? taskRunName(taskName, taskKey, this.dynamicKey)
   }
 
   get inputs(): readonly RunInput[] {
-    return this.#described ?? describeInputs(this.#constants)
+    return this.#described ?? describeInputs(this.constants ?? [])
   }
 
   /** As plain data. */
@@ -98,16 +89,6 @@ export class TaskRecord implements TaskRun {
   toJSON(): TaskRun {
     return this.toData()
   }
-}
-
-/** The id of the call of that number in a flow run. */
-export function taskRunId(flowRunId: string, number: number): string {
-  return `${flowRunId}-${number}`
-}
-
-/** What a task run is called, after Orion: its task, the beginning of its key, its count. */
-export function taskRunName(taskName: string, taskKey: string, dynamicKey: number): string {
-  return `${taskName}-${taskKey.slice(0, 8)}-${dynamicKey}`
 }
 
 const keys = new WeakMap<TaskDefinition, string>()

@@ -79,7 +79,7 @@ async function onThreadPool(load: Load): Promise<number> {
   const { signal } = new AbortController()
   const run = (rounds: number) => {
     const id = `flow-1:${++count}`
-    const say = { whenStopped() {}, started() {}, log() {}, progress() {} }
+    const say = { whenStopped() {}, started() {}, log() {}, printed() {}, progress() {} }
     const call = { id, name: `work-${count}`, attempt: 1, flowRunId: 'flow-1', tags: [], signal, ...say }
     return pool.run({ call, code, priority: 0, encodeArgs: () => [rounds] })
   }

@@ -2,91 +2,112 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { parentPort } from 'node:worker_threads'
 import type { TaskContext } from '../lib/core/context.js'
 import { MintakaError } from '../lib/core/errors.js'
-import type { Logger, LogLevel } from '../lib/core/logger.js'
+import type { LogLevel } from '../lib/core/logger.js'
 import type { Claims } from '../lib/threads/claims.js'
 import type { Envelope, Notice } from '../lib/threads/protocol.js'
 import { thrownToWire, toWire } from '../lib/values/wire.js'
 
 const running = new AsyncLocalStorage<CallContext>()
 
-/** What `taskContext()` gives in a worker, and what the worker knows of the call behind it. */
-export class CallContext implements TaskContext {
-  readonly n: number
+/**
+ * A call, as its worker knows it. Made for every call, so it holds what it is given; what most tasks never ask for is
+ * made when one does.
+ */
+export class CallContext {
   readonly taskName: string
-  readonly taskRunId: string
-  readonly taskRunName: string
-  readonly flowRunId: string
-  readonly attempt: number
-  readonly tags: readonly string[]
   /** How many notices have been posted. */
   posted = 0
   hasEnded = false
-  readonly #claims: Claims
-  #signal: AbortSignal | undefined
-  #log: Logger | undefined
+  private readonly envelope: Envelope
+  private readonly claims: Claims
+  private made: TaskContext | undefined
+  private controller: AbortController | undefined
 
   constructor(envelope: Envelope, taskName: string, claims: Claims) {
-    this.n = envelope.n
+    this.envelope = envelope
     this.taskName = taskName
-    this.taskRunId = envelope.id
-    this.taskRunName = envelope.name
-    this.flowRunId = envelope.flowRunId
-    this.attempt = envelope.attempt
-    this.tags = envelope.tags
-    this.#claims = claims
+    this.claims = claims
+  }
+
+  get n(): number {
+    return this.envelope.n
+  }
+
+  /** What `taskContext()` gives. */
+  get context(): TaskContext {
+    this.made ??= contextOf(this, this.envelope)
+    return this.made
   }
 
   get signal(): AbortSignal {
-    if (!this.#signal) {
-      const controller = new AbortController()
-      this.#signal = controller.signal
-      this.#claims.whenStopped(
-        this.n,
-        () => controller.abort(this.#stopError()),
-        () => this.hasEnded,
-      )
-    }
-    return this.#signal
+    this.controller ??= this.watchStop()
+    return this.controller.signal
   }
 
-  get log(): Logger {
-    this.#log ??= {
-      debug: (message, fields) => this.#write('debug', message, fields),
-      info: (message, fields) => this.#write('info', message, fields),
-      warn: (message, fields) => this.#write('warn', message, fields),
-      error: (message, fields) => this.#write('error', message, fields),
-    }
-    return this.#log
+  throwIfStopped(): void {
+    if (this.claims.isStopped(this.n)) throw this.stopError()
   }
 
-  // Functions of their own, not methods: `const { progress } = taskContext()` works as it does in process.
-  readonly progress = (fraction: number, note?: string): void => {
-    this.#post({ mintaka: 'progress', n: this.n, fraction, note: note === undefined ? undefined : String(note) })
+  log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
+    const wire = fields === undefined ? undefined : fieldsToWire(fields)
+    this.post({ mintaka: 'log', n: this.n, level, message: String(message), fields: wire, at: Date.now() })
   }
 
-  readonly throwIfCancelled = (): void => {
-    if (this.#claims.isStopped(this.n)) throw this.#stopError()
+  progress(fraction: number, note?: string): void {
+    this.post({ mintaka: 'progress', n: this.n, fraction, note: note === undefined ? undefined : String(note) })
+  }
+
+  /** Its code has printed this. */
+  printed(level: LogLevel, text: string): void {
+    this.post({ mintaka: 'printed', n: this.n, level, text, at: Date.now() })
   }
 
   /** Nothing of the call runs any more. */
   end(): void {
     this.hasEnded = true
-    if (this.#signal) this.#claims.release()
+    if (this.controller) this.claims.release()
   }
 
-  #write(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
-    const wire = fields === undefined ? undefined : fieldsToWire(fields)
-    this.#post({ mintaka: 'log', n: this.n, level, message: String(message), fields: wire, at: Date.now() })
-  }
-
-  #post(notice: Notice): void {
+  private post(notice: Notice): void {
     if (!this.hasEnded) this.posted++
     post(notice)
   }
 
-  #stopError(): MintakaError {
-    const text = `Task run '${this.taskRunName}' was cancelled or ran out of time.`
+  private watchStop(): AbortController {
+    const controller = new AbortController()
+    this.claims.whenStopped(
+      this.n,
+      () => controller.abort(this.stopError()),
+      () => this.hasEnded,
+    )
+    return controller
+  }
+
+  private stopError(): MintakaError {
+    const text = `Task run '${this.envelope.name}' was cancelled or ran out of time.`
     return new MintakaError('CANCELLED', text, { task: this.taskName })
+  }
+}
+
+// Functions of their own, not methods: `const { progress } = taskContext()` works as it does in process.
+function contextOf(call: CallContext, { id, name, flowRunId, attempt, tags }: Envelope): TaskContext {
+  return {
+    taskRunId: id,
+    taskRunName: name,
+    flowRunId,
+    attempt,
+    tags,
+    get signal() {
+      return call.signal
+    },
+    log: {
+      debug: (message, fields) => call.log('debug', message, fields),
+      info: (message, fields) => call.log('info', message, fields),
+      warn: (message, fields) => call.log('warn', message, fields),
+      error: (message, fields) => call.log('error', message, fields),
+    },
+    progress: (fraction, note) => call.progress(fraction, note),
+    throwIfCancelled: () => call.throwIfStopped(),
   }
 }
 
@@ -102,8 +123,8 @@ export function currentCall(): CallContext | undefined {
 
 /** The run of the task that is running: its ids, its signal, its log. Throws OUTSIDE_RUN outside a task. */
 export function taskContext(): TaskContext {
-  const context = running.getStore()
-  if (context) return context
+  const call = running.getStore()
+  if (call) return call.context
   throw new MintakaError('OUTSIDE_RUN', 'taskContext() was called outside a task. Call it in the function of a task.')
 }
 

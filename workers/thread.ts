@@ -12,6 +12,7 @@ import {
 } from '../lib/threads/protocol.js'
 import { carryOutBatch } from './batch.js'
 import { carryOut } from './carry-out.js'
+import { printAtHome } from './console.js'
 import { installDoor } from './door.js'
 import { drain, isWriting } from './output.js'
 import { watchStrays } from './strays.js'
@@ -19,6 +20,7 @@ import { watchStrays } from './strays.js'
 // Before anything of the user's is loaded: stacks are in the lines of the files that people wrote.
 process.setSourceMapsEnabled(true)
 installDoor()
+printAtHome(console)
 const claims = new Claims((workerData as ThreadData).mintaka)
 const strays = watchStrays()
 

@@ -14,7 +14,7 @@ export async function showProgress(engine: Engine): Promise<{ end(): void }> {
   const stop = engine.listen(event => {
     board.hear(event)
     // What a user logs is shown even where the lines of the engine's own are not.
-    if (event.type !== 'log' || event.entry.level !== 'info' || engine.logger.enabled('info')) return
+    if (event.type !== 'log' || event.printed || event.entry.level !== 'info' || engine.logger.enabled('info')) return
     const { message, fields, timestamp } = event.entry
     process.stderr.write(`${formatLine('info', message, fields, timestamp)}\n`)
   })

@@ -13,7 +13,13 @@ export type EngineEvent =
       readonly to: State
       readonly at: number
     }
-  | { readonly type: 'log'; readonly entry: LogEntry; readonly at: number }
+  | {
+      readonly type: 'log'
+      readonly entry: LogEntry
+      /** The code has printed the line by itself (`console.log` in a worker): it need not be shown once more. */
+      readonly printed?: true
+      readonly at: number
+    }
   | {
       readonly type: 'progress'
       readonly run: Readonly<TaskRun>

@@ -88,6 +88,11 @@ export interface Call {
   ended(outcome: Outcome): void
   /** Writes to the run's log, for code that runs elsewhere. */
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>, at?: number): void
+  /**
+   * Keeps in the run's log what code that runs elsewhere has printed by itself. Whoever carries the call out has printed
+   * it here too: the logger is not told.
+   */
+  printed(level: LogLevel, text: string, at?: number): void
   /** Passes `taskContext().progress()` on, for code that runs elsewhere. */
   progress(fraction: number, note?: string): void
 }

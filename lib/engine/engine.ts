@@ -22,6 +22,11 @@ export interface EngineParts {
   readonly maxFlowDepth: number
 }
 
+/** Whose line of a log it is, and what belongs to it. */
+export interface LogPlace extends Pick<LogEntry, 'flowRunId' | 'taskRunId' | 'fields'> {
+  readonly at?: number | undefined
+}
+
 /**
  * Where flows run: a store that remembers, rules that decide, listeners that are told. It owns every run that it
  * starts, and is done with when it is closed.
@@ -118,17 +123,22 @@ export class Engine implements AsyncDisposable {
   }
 
   /** A line of a run's log: kept in the store, told to the logger and to those who listen. */
-  logRun(
-    logger: LeveledLogger,
-    level: LogLevel,
-    message: string,
-    where: Pick<LogEntry, 'flowRunId' | 'taskRunId' | 'fields'> & { readonly at?: number | undefined },
-  ): void {
-    const { flowRunId, taskRunId, fields, at } = where
-    const entry: LogEntry = { flowRunId, taskRunId, level, message, fields, timestamp: at ?? this.now() }
+  logRun(logger: LeveledLogger, level: LogLevel, message: string, where: LogPlace): void {
+    const entry = this.#entry(level, message, where)
     this.store.appendLog(entry)
-    logger[level](message, { ...fields, run: taskRunId ?? flowRunId })
+    logger[level](message, { ...where.fields, run: entry.taskRunId ?? entry.flowRunId })
     if (this.#events.heard) this.#events.emit({ type: 'log', entry, at: this.now() })
+  }
+
+  /** What a run's code has printed by itself: kept and announced, but the logger has nothing to add. */
+  logPrinted(level: LogLevel, message: string, where: LogPlace): void {
+    const entry = this.#entry(level, message, where)
+    this.store.appendLog(entry)
+    if (this.#events.heard) this.#events.emit({ type: 'log', entry, printed: true, at: this.now() })
+  }
+
+  #entry(level: LogLevel, message: string, { flowRunId, taskRunId, fields, at }: LogPlace): LogEntry {
+    return { flowRunId, taskRunId, level, message, fields, timestamp: at ?? this.now() }
   }
 
   // --- what users ask

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import { stripVTControlCharacters } from 'node:util'
 import type { Annotations } from '../core/annotations.js'
 import type { TaskContext } from '../core/context.js'
 import type { MintakaError } from '../core/errors.js'
@@ -156,6 +157,12 @@ export class TaskCall implements Call {
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>, at?: number): void {
     const { flow, record } = this.#life
     flow.engine.logRun(flow.logger, level, message, { flowRunId: record.flowRunId, taskRunId: record.id, fields, at })
+  }
+
+  printed(level: LogLevel, text: string, at?: number): void {
+    const { flow, record } = this.#life
+    const message = text.includes('\u001b') ? stripVTControlCharacters(text) : text
+    flow.engine.logPrinted(level, message, { flowRunId: record.flowRunId, taskRunId: record.id, at })
   }
 
   progress(fraction: number, note?: string): void {

@@ -37,6 +37,7 @@ function strictCall(call: Call, end: (outcome: Outcome) => void): Call {
     started: at => call.started(at),
     ended: end,
     log: (level, message, fields, at) => call.log(level, message, fields, at),
+    printed: (level, text, at) => call.printed(level, text, at),
     progress: (fraction, note) => call.progress(fraction, note),
   }
 }

@@ -2,7 +2,7 @@ import type { Call, Outcome } from '../core/executor.js'
 import { fromWire } from '../values/wire.js'
 import type { Code, Reply } from './protocol.js'
 
-type Needed = 'id' | 'name' | 'attempt' | 'flowRunId' | 'tags' | 'signal' | 'started' | 'log' | 'progress'
+type Needed = 'id' | 'name' | 'attempt' | 'flowRunId' | 'tags' | 'signal' | 'started' | 'log' | 'printed' | 'progress'
 
 export interface WorkCall extends Pick<Call, Needed> {
   /** Calls with a deadline never share a batch. */

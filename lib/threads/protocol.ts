@@ -111,6 +111,14 @@ export type Notice =
       readonly fields: unknown
       readonly at: number
     }
+  /** A line for the console, which the thread has formatted; `n` is 0 for what no call printed. */
+  | {
+      readonly mintaka: 'printed'
+      readonly n: number
+      readonly level: LogLevel
+      readonly text: string
+      readonly at: number
+    }
   | { readonly mintaka: 'progress'; readonly n: number; readonly fraction: number; readonly note: string | undefined }
   /** Something failed in the background; `n` is 0 where nobody knows whose it was, and where that call had ended. */
   | { readonly mintaka: 'stray'; readonly n: number; readonly taskName: string | undefined; readonly error: unknown }

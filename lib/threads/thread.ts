@@ -7,6 +7,7 @@ import { type Job, outcomeOf } from './job.js'
 import { isCloneError, notSendable, workerLost } from './losses.js'
 import { oneThread, type PiscinaClass, type WorkerOptions } from './one-thread.js'
 import { allowanceAfterDelay, allowanceAfterReturn, largestBatch, patienceMs } from './policy.js'
+import { print } from './print.js'
 import { type Notice, type PackedReplies, packBatch, packCall, type Reply, unpackReplies } from './protocol.js'
 
 export interface ThreadOptions extends WorkerOptions {
@@ -290,6 +291,10 @@ export class Thread {
     switch (notice.mintaka) {
       case 'log':
         job?.work.call.log(notice.level, notice.message, fromWire(notice.fields) as Fields, notice.at)
+        break
+      case 'printed':
+        print(notice.level, notice.text)
+        job?.work.call.printed(notice.level, notice.text, notice.at)
         break
       case 'progress':
         job?.work.call.progress(notice.fraction, notice.note)

@@ -102,7 +102,7 @@ test('a pool that is closed ends what runs and refuses what comes', async t => {
 test('a process ends by itself when its work has ended, and not before', async t => {
   const script = `
     import { ThreadPool } from ${JSON.stringify(new URL('../../dist/lib/threads/pool.js', import.meta.url).href)}
-    const call = { id: '1', name: 'n', attempt: 1, flowRunId: 'f', tags: [], signal: new AbortController().signal, started() {}, log() {}, progress() {} }
+    const call = { id: '1', name: 'n', attempt: 1, flowRunId: 'f', tags: [], signal: new AbortController().signal, started() {}, log() {}, printed() {}, progress() {} }
     const code = { key: 'k', taskName: 't', url: 'data:text/javascript,export default () => () => new Promise(r => { setTimeout(r, 50, 7) })' }
     const pool = new ThreadPool({ threads: 2, warn() {} })
     console.log((await pool.run({ call, code, priority: 0, encodeArgs: () => [] })).value)

@@ -106,13 +106,13 @@ test('a call that shall stop says so to those who poll and to those who listen',
   const call = (n: number) => new CallContext({ ...envelope, n, code: 1 }, 'outer', claims)
   const [other, stopped] = [call(7), call(8)]
   const fired = new Promise(resolve => stopped.signal.addEventListener('abort', resolve))
-  stopped.throwIfCancelled()
+  stopped.context.throwIfCancelled()
   claims.stop(8)
   await fired
   t.match(stopped.signal.reason, { code: 'CANCELLED', message: /'outer-1' was cancelled or ran out of time/ })
-  t.throws(() => stopped.throwIfCancelled(), { code: 'CANCELLED' })
-  t.ok(call(8).signal.aborted, 'whoever asks late finds it aborted')
-  other.throwIfCancelled()
+  t.throws(() => stopped.context.throwIfCancelled(), { code: 'CANCELLED' })
+  t.ok(call(8).context.signal.aborted, 'whoever asks late finds it aborted')
+  other.context.throwIfCancelled()
   t.notOk(other.signal.aborted)
   other.end()
 })

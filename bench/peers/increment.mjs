@@ -1,2 +1,0 @@
-// The same function for a bare Piscina.
-export default async value => value + 1

@@ -14,6 +14,7 @@ export type {
   TaskCode,
   TaskSource,
 } from './core/executor.js'
+export type { Distribution, ExecutorStats } from './core/executor-stats.js'
 export {
   type AllowFailure,
   type Arg,

@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import type { FlowRun, TaskRun } from '../core/run.js'
 import type { State } from '../core/state.js'
 import type { StoredRun } from '../core/store.js'
+import { describeExecutor } from './describe-executor.js'
 import {
   ago,
   type Colors,
@@ -24,7 +25,8 @@ export function describeRun(tree: RunTree): string {
   const width = widthOf(process.stdout)
   const parts = [facts(tree, palette), history(tree.flowRun, palette)]
   if (tree.taskRuns.length > 0) parts.push(`${palette.bold('Task runs')}\n${taskRuns(tree, width, palette)}`)
-  const { state } = tree.flowRun.run
+  const { state, executor, executorStats } = tree.flowRun.run
+  if (executorStats) parts.push(describeExecutor(executor, executorStats, width, palette))
   if ('error' in state && state.error !== undefined) {
     parts.push(`${palette.bold('Error')}\n${indented(cleanLines(thrownText(state.error, false)))}`)
   }

@@ -23,6 +23,7 @@ async function inspectRun(word: string, { json }: { json?: true }): Promise<void
 function treeJson({ flowRun, taskRuns }: RunTree): object {
   return {
     ...flowRunJson(flowRun),
+    executorStats: flowRun.run.executorStats,
     states: flowRun.states.map(stateJson),
     taskRuns: taskRuns.map(({ taskRun, child }) => ({
       ...taskRunJson(taskRun),

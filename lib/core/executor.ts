@@ -1,4 +1,5 @@
 import type { Annotations } from './annotations.js'
+import type { ExecutorStats } from './executor-stats.js'
 import type { Logger, LogLevel } from './logger.js'
 
 /**
@@ -42,6 +43,11 @@ export interface ExecutorSession extends AsyncDisposable {
    * before their inputs are waited for. The run keeps its turn to its end, retry delays included, then calls the function.
    */
   turn?(): Promise<() => void>
+  /**
+   * How its calls went, asked at any time; asked last when the session is about to be closed, and kept with the flow run.
+   * `undefined` if there is nothing to tell.
+   */
+  stats?(): ExecutorStats | undefined
 }
 
 /** How a call ended. */

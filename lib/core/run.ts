@@ -1,3 +1,4 @@
+import type { ExecutorStats } from './executor-stats.js'
 import { isTerminal, type State } from './state.js'
 
 /** What a task run was called with: per argument the runs found in it, and a short preview of constants. */
@@ -46,6 +47,8 @@ export interface FlowRun extends RunBase {
   /** A short preview of the parameters. */
   readonly parameters?: string | undefined
   readonly idempotencyKey?: string | undefined
+  /** How its executor did, in its last session that had something to tell. */
+  executorStats?: ExecutorStats | undefined
 }
 
 /** One call of a task in a flow run, with all its attempts; or the mirror of a subflow run in its parent. */

@@ -8,6 +8,7 @@ import { isTerminal, type State, states } from '../core/state.js'
 import type { Ack, Command, FlowRunFilter, Store, StoredRun } from '../core/store.js'
 import type { Surroundings } from '../core/surroundings.js'
 import { codec } from '../values/json.js'
+import { publishChange } from './channels.js'
 import type { FlowDefinition } from './definitions.js'
 import { Events } from './events.js'
 import type { LeveledLogger } from './logger.js'
@@ -102,6 +103,7 @@ export class Engine implements AsyncDisposable {
   }
 
   changed(run: Run, from: State, to: State): void {
+    publishChange(run, from, to)
     if (this.#hooks.length > 0) this.#tellHooks({ run, from, to, now: this.now() })
     if (this.#events.heard) this.#events.emit({ type: 'state-changed', run, from, to, at: this.now() })
   }

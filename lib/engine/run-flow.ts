@@ -10,6 +10,7 @@ import { isSettled, type SettledState, type State, states } from '../core/state.
 import { upstreamError } from '../core/upstream.js'
 import { preview } from '../values/preview.js'
 import { CallCounts } from './call-counts.js'
+import { publishStats } from './channels.js'
 import { Children } from './children.js'
 import type { FlowDefinition } from './definitions.js'
 import { DoneRuns } from './done-runs.js'
@@ -257,10 +258,22 @@ export class FlowLife extends Life {
   async #closeSession(): Promise<void> {
     const session = this.#session
     this.#session = undefined
+    this.#keepStats(session)
     try {
       await session?.[Symbol.asyncDispose]()
     } catch (error) {
       this.logger.error(`Executor '${this.executorName}' could not shut down cleanly`, { error })
+    }
+  }
+
+  #keepStats(session: ExecutorSession | undefined): void {
+    try {
+      const stats = session?.stats?.()
+      if (!stats) return
+      this.record.executorStats = stats
+      publishStats({ flowRun: this.record, executor: this.executorName, stats })
+    } catch (error) {
+      this.logger.error(`Executor '${this.executorName}' could not tell how it did`, { error })
     }
   }
 

@@ -188,6 +188,7 @@ export class JournalReader {
       const entry = line && this.flowRuns.get(JSON.parse(utf8(idOf(raw))) as string)
       if (!entry || isTerminal(entry.run.state)) return
       enter(entry.run, stateOf(line))
+      if (line.fields.stats !== undefined) entry.run.executorStats = line.fields.stats
       entry.lines.push(placeOf(raw))
     } else this.damaged += 1
   }
@@ -213,7 +214,9 @@ export class JournalReader {
     const states: State[] = [run.state]
     const end = this.ended?.get(latin1(quoted(run.id)))
     for (const line of end ? [...lines.slice(1), end] : lines.slice(1)) {
-      if (run.kind === 'task-run' && line.fields.child !== undefined) run.childFlowRunId = line.fields.child
+      const { child, stats } = line.fields
+      if (run.kind === 'task-run' && child !== undefined) run.childFlowRunId = child
+      if (run.kind === 'flow-run' && stats !== undefined) run.executorStats = stats
       const state = stateOf(line, codec)
       if (follow(run, state)) states.push(state)
     }

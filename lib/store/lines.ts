@@ -1,4 +1,5 @@
 import { asError } from '../core/errors.js'
+import type { ExecutorStats } from '../core/executor-stats.js'
 import type { LogEntry, LogLevel } from '../core/logger.js'
 import { copyOf, type FlowRun, type Run, type RunInput, type TaskRun } from '../core/run.js'
 import { type Completed, messageOf, type State, type StateName, states } from '../core/state.js'
@@ -68,10 +69,16 @@ const nothingForgotten: [Exclude<keyof TaskRun, Written | WrittenOfTasks>] exten
 void nothingForgotten
 
 export function stateLine(run: Run, seq: number, state: State, codec: Codec, persist: boolean): string {
-  if (run.kind === 'flow-run') return `{"s":${quoted(run.id)},"q":${seq},${stateFields(state, codec, persist)}}\n`
+  if (run.kind === 'flow-run')
+    return `{"s":${quoted(run.id)},"q":${seq}${statsField(run, state)},${stateFields(state, codec, persist)}}\n`
   // The mirror of a subflow run learns late which flow run it mirrors.
   const child = run.childFlowRunId === undefined ? '' : `,"child":${quoted(run.childFlowRunId)}`
   return `{"u":${quoted(run.id)},"q":${seq}${child},${stateFields(state, codec, persist)}}\n`
+}
+
+/** Goes with the state that follows the executor's session. */
+function statsField({ executorStats }: FlowRun, { type }: State): string {
+  return executorStats === undefined || type === 'RUNNING' ? '' : `,"stats":${JSON.stringify(executorStats)}`
 }
 
 export function logLine(entry: LogEntry, seq: number, codec: Codec): string {
@@ -217,6 +224,7 @@ interface Fields {
   readonly tags?: readonly string[]
   readonly inputs?: readonly RunInput[]
   readonly child?: string
+  readonly stats?: ExecutorStats
   readonly past?: Pick<TaskRun, 'startTime' | 'endTime' | 'totalRunTimeMs' | 'runCount'>
   readonly is: StateName
   readonly at: number

@@ -100,6 +100,22 @@ export function storeSuite(t: TestRunner, makeStore: () => Store | Promise<Store
     )
   })
 
+  storeTest('how the executor of a flow run did is read as it was written', async store => {
+    const run = flowRun()
+    await store.createFlowRun(run)
+    await change(store, run, states.running(1010, 1))
+    const spread = { count: 3, mean: 1.5, p50: 1, p90: 2.5, p99: 2.5, max: 2.75 }
+    const times = { queueWaitMs: spread, runTimeMs: spread, dispatchMs: spread }
+    run.executorStats = { threads: 2, calls: 3, utilisation: 0.5, ...times }
+    await change(store, run, states.awaitingRetry(1020, 1030, 1, new Error('once more')))
+    await change(store, run, states.running(1030, 2))
+    assert.deepEqual((await store.getFlowRun(run.id))?.run.executorStats, run.executorStats)
+    run.executorStats = { ...run.executorStats, calls: 4 }
+    await change(store, run, states.completed(1040, undefined))
+    assert.deepEqual((await store.getFlowRun(run.id))?.run.executorStats, run.executorStats)
+    assert.deepEqual((await store.listFlowRuns())[0]?.run.executorStats, run.executorStats)
+  })
+
   storeTest('every kind of state is read as it was written', async store => {
     const error = new MintakaError('TIMED_OUT', 'Out of time.', { task: 'load' })
     const every: State[] = [

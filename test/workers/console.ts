@@ -53,7 +53,7 @@ export const later = file => {
   return 'over'
 }
 export const waits = async ms => { await sleep(ms); console.log('waited') }
-export const throwing = () => console.log({ get [Symbol.toStringTag]() { throw new Error('no name') } })
+export const throwing = () => console.log({ [inspect.custom]() { throw new Error('no name') } })
 `
 
 const folder = tap.testdir({ 'tasks.mjs': code })

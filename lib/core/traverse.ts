@@ -37,38 +37,53 @@ export function find<T extends object>(value: unknown, pick: Pick<T>): T[] {
  * `put` gives, all else is kept as it is. Sharing and cycles among the containers are kept.
  */
 export function copyWith<T extends object>(value: unknown, pick: Pick<T>, put: (found: T) => unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
+  return typeof value === 'object' && value !== null ? copier(pick, put)(value) : value
+}
+
+/**
+ * What {@link copyWith} does, for several values that may share what they hold. `leaf` gives what stands in the copy for
+ * an object that is neither a container nor picked; without it the object itself does.
+ */
+export function copier<T extends object>(
+  pick: Pick<T>,
+  put: (found: T) => unknown,
+  leaf: (value: object) => unknown = itself,
+): (value: unknown) => unknown {
   const copies = new Map<object, object>()
+  const keep = <C extends object>(value: object, copy: C): C => {
+    copies.set(value, copy)
+    return copy
+  }
   const again = (value: unknown): unknown => {
     if (typeof value !== 'object' || value === null) return value
     if (pick(value)) return put(value)
     const known = copies.get(value)
     if (known) return known
     if (isPlainArray(value)) {
-      const copy: unknown[] = new Array(value.length)
-      copies.set(value, copy)
+      const copy = keep(value, new Array<unknown>(value.length))
       for (let index = 0; index < value.length; index++) if (index in value) copy[index] = again(value[index])
       return copy
     }
     if (value instanceof Map) {
-      const copy = new Map<unknown, unknown>()
-      copies.set(value, copy)
+      const copy = keep(value, new Map<unknown, unknown>())
       for (const [key, child] of value) copy.set(key, again(child))
       return copy
     }
     if (value instanceof Set) {
-      const copy = new Set<unknown>()
-      copies.set(value, copy)
+      const copy = keep(value, new Set<unknown>())
       for (const child of value) copy.add(again(child))
       return copy
     }
-    if (!isPlainObject(value)) return value
-    const copy: Record<string, unknown> = {}
-    copies.set(value, copy)
+    if (!isPlainObject(value)) return leaf(value)
+    const copy = keep(value, {} as Record<string, unknown>)
     for (const key of Object.keys(value)) define(copy, key, again(value[key]))
     return copy
   }
-  return again(value)
+  return again
+}
+
+function itself(value: object): object {
+  return value
 }
 
 function childrenOf(value: object): Iterable<unknown> {

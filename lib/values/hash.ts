@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { types } from 'node:util'
-import { tag, toWire } from './wire.js'
+import { tag } from './shapes.js'
+import { toWire } from './wire.js'
 
 /**
  * A hash of the content of `value`: sha256 in base64url. Neither the order of keys nor sharing makes a difference, the
@@ -9,7 +10,7 @@ import { tag, toWire } from './wire.js'
 export function hashValue(value: unknown): string | undefined {
   try {
     return createHash('sha256')
-      .update(new Canon().text(toWire(value)))
+      .update(new Canon().text(toWire(value, 'value', { borrows: true })))
       .digest('base64url')
   } catch {
     return undefined

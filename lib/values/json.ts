@@ -4,12 +4,13 @@
  */
 import { types } from 'node:util'
 import type { Codec } from '../core/store.js'
-import { encode, fromWire, kinds, tag } from './wire.js'
+import { define, kinds, tag } from './shapes.js'
+import { encode, fromWire } from './wire.js'
 
 /** The codec of stores: the rules of `wire.ts`, written as JSON. */
 export const codec: Codec = {
   encode(value) {
-    const { wire, json } = encode(value, 'value', { purpose: 'stored' })
+    const { wire, json } = encode(value, 'value', { purpose: 'stored', borrows: true })
     return JSON.stringify(json ? wire : new Writer(wire).write(wire))
   },
   decode(text) {
@@ -186,8 +187,4 @@ function bytesOf(kind: string, base64: string): ArrayBuffer | ArrayBufferView {
   const bytes = new Uint8Array(Buffer.from(base64, 'base64'))
   const Kind = kinds.get(kind)
   return Kind ? new Kind(bytes.buffer) : bytes.buffer
-}
-
-function define(target: object, key: string, value: unknown): void {
-  Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
 }

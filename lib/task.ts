@@ -8,6 +8,7 @@ import { check, checkOptions } from './core/options.js'
 import type { RetryDelay } from './core/retry.js'
 import type { CacheKeyContext, TaskDefinition } from './engine/definitions.js'
 import { Future } from './engine/future.js'
+import { takeWhole } from './engine/inputs.js'
 import { TaskLife } from './engine/run-task.js'
 import { currentScope } from './engine/scope.js'
 import { callSite } from './shipping/locate.js'
@@ -222,9 +223,21 @@ function mapTask(definition: TaskDefinition, lists: readonly unknown[]): TaskFut
       `${definition.name}.map(…) ${what}. Give one list at least, all equally long.`,
     )
   }
+  const length = lengths[0] as number
+  const whole = columns.map(column =>
+    isUnmapped(column) ? takeOnce(definition, unmappedValue(column), length) : undefined,
+  )
   const row = (index: number) =>
-    columns.map(column => (isUnmapped(column) ? unmappedValue(column) : (column as unknown[])[index]))
-  return Array.from({ length: lengths[0] as number }, (_, index) => callTask(definition, row(index)))
+    columns.map((column, at) => (isUnmapped(column) ? whole[at] : (column as unknown[])[index]))
+  return Array.from({ length }, (_, index) => callTask(definition, row(index)))
+}
+
+/** What each of so many calls is given whole: taken now, for all of them. Calls that run in place take nothing. */
+function takeOnce({ name }: TaskDefinition, value: unknown, calls: number): unknown {
+  const { flow, task, attempt } = currentScope()
+  if (!flow || task || calls < 2) return value
+  flow.admit('Task', name, attempt)
+  return takeWhole(value, flow.session.where)
 }
 
 const taskChecks = {

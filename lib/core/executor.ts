@@ -73,6 +73,11 @@ export interface Call {
   readonly task: TaskCode
   /** The arguments, with the values of futures in place. */
   readonly args: readonly unknown[]
+  /**
+   * Objects among the arguments that other calls may be given too: results of upstream runs, `unmapped` values. A session
+   * that is `elsewhere` may send each of them once.
+   */
+  readonly shared?: readonly object[] | undefined
   readonly annotations: Annotations | undefined
   /** The deadline of this attempt in milliseconds, counted from its start. */
   readonly timeoutMs: number | undefined

@@ -82,6 +82,11 @@ export class Engine implements AsyncDisposable {
 
   // --- what runs tell
 
+  /** Whether rules that a user has added may decide otherwise than ours. */
+  get hasAddedRules(): boolean {
+    return this.#rules !== policy
+  }
+
   propose(transition: Transition): Verdict {
     try {
       return propose(this.#rules, transition)

@@ -1,8 +1,11 @@
 import { allowedFuture, isFuture, type RunFuture } from '../core/future.js'
 import type { RunInput } from '../core/run.js'
-import { copyWith } from '../core/traverse.js'
+import { TransferredFuture } from '../core/transferred-future.js'
+import { copier } from '../core/traverse.js'
 import { preview } from '../values/preview.js'
+import { Snapshot } from '../values/snapshot.js'
 import { Future } from './future.js'
+import { Whole } from './whole.js'
 
 /** The inputs of a run: what it was called with, and which runs it has to wait for before it may start. */
 export interface Inputs {
@@ -12,43 +15,108 @@ export interface Inputs {
   readonly edges: Edges | undefined
   /** For the record; left out where the arguments are small constants, which can be described later. */
   readonly described: readonly RunInput[] | undefined
+  /** Buffers among the arguments that nobody but the run holds, and that are worth moving. */
+  readonly owned: readonly ArrayBuffer[] | undefined
 }
+
+/** Those of a run that needs none any more. */
+export const noInputs: Inputs = { args: [], edges: undefined, described: undefined, owned: undefined }
 
 export interface Edges {
   /** Runs whose values it needs, in the order in which they were found. */
   readonly upstream: readonly RunFuture<unknown>[]
   /** Runs that it receives as states, failed or not. */
   readonly allowed: readonly RunFuture<unknown>[]
+  /** Those of `upstream` whose results are handed over with their buffers: `transfer(future)`. */
+  readonly transferred: ReadonlySet<RunFuture<unknown>>
 }
 
-type Edge = RunFuture<unknown> | object
+export type Edge = RunFuture<unknown> | object
 
 /**
  * Takes the arguments of a call as they are now: the caller may change its arrays afterwards. Futures are found at any
- * depth where arguments are searched.
+ * depth where arguments are searched. Bytes that were given to `transfer` are not copied: for a run that is carried out
+ * elsewhere they are taken over, and the caller's are empty from now on; here they are passed on as they are.
  */
-export function takeInputs(args: readonly unknown[], waitFor?: readonly RunFuture<unknown>[], name?: string): Inputs {
-  if (!waitFor?.length && areSmall(args)) return { args, edges: undefined, described: undefined }
-  const upstream: RunFuture<unknown>[] = []
-  const allowed: RunFuture<unknown>[] = []
-  const described: RunInput[] = []
-  const taken = args.map((arg, index) => {
-    const runs: string[] = []
-    const copy = copyWith<Edge>(arg, isEdge, edge => {
-      const opted = allowedFuture(edge)
-      if (opted) allowed.push(opted)
-      else upstream.push(edge as RunFuture<unknown>)
-      runs.push((opted ?? (edge as RunFuture<unknown>)).id)
-      return edge
-    })
-    described.push(runs.length > 0 ? { name: name ?? String(index), runs } : describe(name ?? String(index), arg))
-    return copy
-  })
-  if (waitFor?.length) {
-    upstream.push(...waitFor)
-    described.push({ name: 'waitFor', runs: waitFor.map(({ id }) => id) })
+export function takeInputs(
+  args: readonly unknown[],
+  waitFor?: readonly RunFuture<unknown>[],
+  name?: string,
+  where: 'here' | 'elsewhere' = 'here',
+): Inputs {
+  if (!waitFor?.length && areSmall(args)) return { args, edges: undefined, described: undefined, owned: undefined }
+  const taking = new InputsInTheMaking(args, where)
+  const taken = args.map((arg, index) => taking.take(name ?? String(index), arg))
+  if (waitFor?.length) taking.waitFor(waitFor)
+  return { args: taken, ...taking.found() }
+}
+
+/** A value that many calls are given whole, taken once for all of them. */
+export function takeWhole(value: unknown, where: 'here' | 'elsewhere'): unknown {
+  return areSmall([value]) || (isObject(value) && isEdge(value))
+    ? value
+    : new Whole(takeInputs([value], [], '0', where))
+}
+
+class InputsInTheMaking {
+  readonly #upstream: RunFuture<unknown>[] = []
+  readonly #allowed: RunFuture<unknown>[] = []
+  readonly #transferred = new Set<RunFuture<unknown>>()
+  readonly #described: RunInput[] = []
+  readonly #snapshot: Snapshot
+
+  constructor(args: readonly unknown[], where: 'here' | 'elsewhere') {
+    this.#snapshot = new Snapshot(where === 'here' ? 'passes on' : 'takes over', args)
   }
-  return { args: taken, edges: upstream.length + allowed.length > 0 ? { upstream, allowed } : undefined, described }
+
+  take(name: string, arg: unknown): unknown {
+    if (arg instanceof Whole) return this.#takeWhole(name, arg)
+    const runs: string[] = []
+    const put = (edge: Edge): object => {
+      const [future, place] = this.#meet(edge)
+      runs.push(future.id)
+      return place
+    }
+    const copy = copier<Edge>(isEdge, put, this.#snapshot.take)(arg)
+    this.#described.push(runs.length > 0 ? { name, runs } : describe(name, copy))
+    return copy
+  }
+
+  waitFor(futures: readonly RunFuture<unknown>[]): void {
+    this.#upstream.push(...futures)
+    this.#described.push({ name: 'waitFor', runs: futures.map(({ id }) => id) })
+  }
+
+  found(): Omit<Inputs, 'args'> {
+    const [upstream, allowed, transferred] = [this.#upstream, this.#allowed, this.#transferred]
+    const { owned } = this.#snapshot
+    return {
+      edges: upstream.length + allowed.length > 0 ? { upstream, allowed, transferred } : undefined,
+      described: this.#described,
+      owned: owned.length > 0 ? owned : undefined,
+    }
+  }
+
+  #takeWhole(name: string, whole: Whole): Whole {
+    const { upstream = [], allowed = [] } = whole.inputs.edges ?? {}
+    this.#upstream.push(...upstream)
+    this.#allowed.push(...allowed)
+    this.#described.push(whole.describedAs(name))
+    return whole
+  }
+
+  /** The run behind an edge, and what stands for it among the arguments. */
+  #meet(edge: Edge): [future: RunFuture<unknown>, place: object] {
+    const opted = allowedFuture(edge)
+    if (opted) {
+      this.#allowed.push(opted)
+      return [opted, edge]
+    }
+    const future = edge instanceof TransferredFuture ? edge.future : (edge as RunFuture<unknown>)
+    if (future !== edge) this.#transferred.add(future)
+    this.#upstream.push(future)
+    return [future, future]
+  }
 }
 
 /** Descriptions of arguments that hold no runs. */
@@ -68,18 +136,6 @@ function areSmall(args: readonly unknown[]): boolean {
   return true
 }
 
-/** The arguments with values in the place of futures, and settled states in the place of allowed failures. */
-export function withValues(args: readonly unknown[]): readonly unknown[] {
-  return args.map(arg =>
-    copyWith<Edge>(arg, isEdge, edge => {
-      const opted = allowedFuture(edge)
-      if (opted) return opted.state
-      const { state } = edge as RunFuture<unknown>
-      return state.type === 'COMPLETED' ? state.result : undefined
-    }),
-  )
-}
-
 /** Calls back when all have settled. */
 export function whenAllSettled(futures: readonly RunFuture<unknown>[], callback: () => void): void {
   let open = futures.length
@@ -95,6 +151,11 @@ export function whenAllSettled(futures: readonly RunFuture<unknown>[], callback:
   }
 }
 
-function isEdge(value: object): value is Edge {
+/** Whether `value` stands for a run among arguments. */
+export function isEdge(value: object): value is Edge {
   return isFuture(value) || allowedFuture(value) !== undefined
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }

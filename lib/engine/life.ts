@@ -30,6 +30,11 @@ export abstract class Life<T = unknown> {
     return this.#settled
   }
 
+  /** Whether its result is kept for a cache or for a later attempt of its flow, and so must stay as it is. */
+  get keepsResult(): boolean {
+    return false
+  }
+
   /** Calls back when the run has settled: now, if it has. */
   whenSettled(callback: Callback<T>): void {
     this.watched = true

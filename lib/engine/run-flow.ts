@@ -9,6 +9,7 @@ import { enter, type FlowRun } from '../core/run.js'
 import { isSettled, type SettledState, type State, states } from '../core/state.js'
 import { upstreamError } from '../core/upstream.js'
 import { preview } from '../values/preview.js'
+import { argumentsHere } from './attempt-arguments.js'
 import { CallCounts } from './call-counts.js'
 import { publishStats } from './channels.js'
 import { Children } from './children.js'
@@ -17,7 +18,7 @@ import { DoneRuns } from './done-runs.js'
 import type { Engine } from './engine.js'
 import { type BodyEnd, finalState, futuresIn } from './final-state.js'
 import { Future } from './future.js'
-import { type Inputs, takeInputs, whenAllSettled, withValues } from './inputs.js'
+import { type Inputs, takeInputs, whenAllSettled } from './inputs.js'
 import { cancelledError, Life } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
 import { Mirror } from './mirror.js'
@@ -245,7 +246,7 @@ export class FlowLife extends Life {
 
   /** The parameters with values in the place of futures, validated and coerced by the flow's schema. */
   async #parameters(): Promise<readonly unknown[]> {
-    const values = withValues(this.#inputs.args)
+    const values = argumentsHere(this.#inputs, this.#flow.retries > 0)
     const { schema, name } = this.#flow
     if (!schema) return values
     const result = await schema['~standard'].validate(values[0])

@@ -5,8 +5,9 @@ import { onAbort } from '../core/on-abort.js'
 import { enter } from '../core/run.js'
 import { type Completed, isSettled, isState, isTerminal, type SettledState, type State, states } from '../core/state.js'
 import { upstreamError } from '../core/upstream.js'
+import { type AttemptArguments, argumentsElsewhere, argumentsHere, argumentsToLookAt } from './attempt-arguments.js'
 import type { TaskDefinition } from './definitions.js'
-import { type Edges, takeInputs, whenAllSettled, withValues } from './inputs.js'
+import { type Edges, type Inputs, noInputs, takeInputs, whenAllSettled } from './inputs.js'
 import { cancelledError, Life } from './life.js'
 import type { FlowLife } from './run-flow.js'
 import { type Scope, scopes } from './scope.js'
@@ -26,9 +27,8 @@ export class TaskLife extends Life {
   readonly flow: FlowLife
   readonly task: TaskDefinition
   readonly #scope: Scope
-  /** The arguments as they were at the call, futures still in place. */
-  #args: readonly unknown[]
-  #edges: Edges | undefined
+  /** Its arguments as they were at the call, futures still in place. */
+  #inputs: Inputs
   /** The attempt that is being carried out. */
   #call: TaskCall | undefined
   /** When the next attempt may begin: after a retry delay, or when a rule said WAIT. */
@@ -54,9 +54,8 @@ export class TaskLife extends Life {
     this.flow = flow
     this.task = task
     this.#scope = scope
-    const inputs = takeInputs(args, task.waitFor)
-    this.#args = inputs.args
-    this.#edges = inputs.edges
+    const inputs = takeInputs(args, task.waitFor, undefined, flow.session.where)
+    this.#inputs = inputs
     const calls = flow.calls.of(task, scope.tags)
     this.record = new TaskRecord(
       calls,
@@ -78,14 +77,14 @@ export class TaskLife extends Life {
   /** Turns are asked for before anything is awaited: they are taken in call order. */
   #begin(): void {
     const turn = this.flow.session.turn?.()
-    if (turn || this.#edges) void this.#arrive(turn)
+    if (turn || this.#inputs.edges) void this.#arrive(turn)
     else this.#submit()
   }
 
   async #arrive(turn: Promise<() => void> | undefined): Promise<void> {
     try {
       if (turn) this.#release = await turn
-      if (this.#edges) await this.#inputsArrive(this.#edges)
+      if (this.#inputs.edges) await this.#inputsArrive(this.#inputs.edges)
       if (this.settled) this.#giveTurnBack()
       else this.#submit()
     } catch (error) {
@@ -190,9 +189,16 @@ export class TaskLife extends Life {
     this.#notBefore = undefined
   }
 
-  // The snapshot is ours, but a body may change its arguments: each attempt that could be followed by another gets a copy.
-  #arguments(): readonly unknown[] {
-    return this.#edges || this.task.retries > 0 ? withValues(this.#args) : this.#args
+  /** The arguments of the next attempt. */
+  #arguments(): AttemptArguments {
+    const { flow, task, record } = this
+    const again = record.runCount < task.retries || flow.engine.hasAddedRules
+    if (flow.session.where === 'here') {
+      return { args: argumentsHere(this.#inputs, again || flow.done.keeps), shared: undefined }
+    }
+    // What has been moved away has no key any more.
+    if (!again && flow.done.keeps && this.#inputs.owned) this.#computeReuseKey()
+    return argumentsElsewhere(this.#inputs, again)
   }
 
   #stateAfter(outcome: Outcome, now: number): State {
@@ -250,7 +256,7 @@ export class TaskLife extends Life {
   }
 
   async #cached(): Promise<Completed | undefined> {
-    const key = cacheKeyOf(this.task, this.record, this.flow.record.flowName, this.#arguments())
+    const key = cacheKeyOf(this.task, this.record, this.flow.record.flowName, argumentsToLookAt(this.#inputs))
     if (key === undefined) return undefined
     this.#keys = { ...this.#keys, cache: key }
     const { store, now } = this.flow.engine
@@ -262,7 +268,7 @@ export class TaskLife extends Life {
   /** What an earlier attempt of the flow did under the same key need not be done again. */
   #computeReuseKey(): string | undefined {
     this.#keys ??= {}
-    this.#keys.reuse ??= reuseKeyOf(this.task, this.record.taskKey, this.#arguments())
+    this.#keys.reuse ??= reuseKeyOf(this.task, this.record.taskKey, argumentsToLookAt(this.#inputs))
     return this.#keys.reuse
   }
 
@@ -285,6 +291,10 @@ export class TaskLife extends Life {
       this.flow.logger.warn(`'${name}' took longer than its ${timeoutMs} ms; ${note}`, { taskRunId: this.record.id })
       if (this.#call) this.ended(this.#call, stopped)
     }
+  }
+
+  override get keepsResult(): boolean {
+    return this.task.cacheKey !== undefined || this.flow.done.keeps
   }
 
   get annotations(): Annotations | undefined {
@@ -393,8 +403,7 @@ export class TaskLife extends Life {
   }
 
   protected override over(): void {
-    this.#args = []
-    this.#edges = undefined
+    this.#inputs = noInputs
     this.flow.children.over()
     this.#giveTurnBack()
   }

@@ -6,6 +6,7 @@ import type { MintakaError } from '../core/errors.js'
 import type { Call, Outcome, TaskCode } from '../core/executor.js'
 import { isFuture } from '../core/future.js'
 import type { LogLevel } from '../core/logger.js'
+import type { AttemptArguments } from './attempt-arguments.js'
 import type { TaskLife } from './run-task.js'
 import { Stop } from './stop.js'
 
@@ -16,6 +17,7 @@ export const stopped: Outcome = { type: 'stopped' }
 export class TaskCall implements Call {
   readonly attempt: number
   readonly args: readonly unknown[]
+  readonly shared: readonly object[] | undefined
   /** The rules did not let it begin. */
   refused = false
   /** Its own end is the end of the attempt: the session has nothing to add. */
@@ -27,11 +29,12 @@ export class TaskCall implements Call {
   /** The async context of whoever called the task: its body runs in it, whenever and by whomever it is run. */
   readonly #context: AsyncResource | undefined
 
-  constructor(life: TaskLife, args: readonly unknown[]) {
+  constructor(life: TaskLife, { args, shared }: AttemptArguments) {
     this.#life = life
     if (life.flow.session.where === 'here')
       this.#context = new AsyncResource('MintakaTask', { requireManualDestroy: true })
     this.args = args
+    this.shared = shared
     this.attempt = life.record.runCount + 1
   }
 

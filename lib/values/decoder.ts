@@ -2,7 +2,7 @@ import { types } from 'node:util'
 import { MintakaError } from '../core/errors.js'
 import { reviveState, type StateFields } from '../core/state.js'
 import { completeError, type ErrorRecord, errorOf } from './errors.js'
-import { bufferOf, define, kindOf, tag } from './shapes.js'
+import { define, kindOf, tag } from './shapes.js'
 
 /** Gives the value of that number to the call that refers to it: one of its own. */
 export type Resolve = (number: number) => unknown
@@ -60,7 +60,7 @@ export class Decoder {
       case 'url':
         return this.keep(wire, new URL(wire['href'] as string))
       case 'buffer':
-        return this.keep(wire, bufferOf(this.decode(wire['bytes']) as Uint8Array<ArrayBuffer>))
+        return this.keep(wire, Buffer.from((this.decode(wire['bytes']) as Uint8Array<ArrayBuffer>).buffer))
       case 'error':
         return this.error(wire, wire['record'] as ErrorRecord)
       case 'state':

@@ -49,9 +49,15 @@ export function kindOf(value: ArrayBufferView): Kind | undefined {
   return isExactly(value, name) ? kinds.get(name) : undefined
 }
 
-/** A Buffer of just these bytes. */
-export function bufferOf(bytes: Uint8Array<ArrayBuffer>): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+/** The class of a view that travels, Buffer among them. */
+export function nameOfView(view: ArrayBufferView): string | undefined {
+  return Buffer.isBuffer(view) ? 'Buffer' : kindOf(view)?.name
+}
+
+/** A view of all of `buffer`, by the name of its class. */
+export function viewOf(name: string, buffer: ArrayBuffer): ArrayBufferView {
+  const Kind = kinds.get(name)
+  return Kind ? new Kind(buffer) : Buffer.from(buffer)
 }
 
 /** Whether what `buffer` held has been moved away. */

@@ -6,7 +6,7 @@ import { types } from 'node:util'
 import v8 from 'node:v8'
 import { Decoder } from './decoder.js'
 import { Encoder, unsendable } from './encoder.js'
-import { bufferOf, isDetached, kindOf, kinds, tag } from './shapes.js'
+import { isDetached, nameOfView, tag, viewOf } from './shapes.js'
 
 /** A copy of `value` that every thread can read. Throws for what may not travel, and where there is no memory for it. */
 export function share(value: object): SharedArrayBuffer {
@@ -47,7 +47,7 @@ class SharingEncoder extends Encoder {
 
   protected override view(value: ArrayBufferView): unknown {
     const { buffer, byteOffset, byteLength } = value
-    const name = Buffer.isBuffer(value) ? 'Buffer' : kindOf(value)?.name
+    const name = nameOfView(value)
     if (!types.isArrayBuffer(buffer) || isDetached(buffer) || name === undefined) throw unsendable
     const whole = byteLength === buffer.byteLength
     const bytes = whole ? this.bufferOnce(buffer) : this.part(new Uint8Array(buffer, byteOffset, byteLength))
@@ -84,9 +84,4 @@ class SharedDecoder extends Decoder {
     new Uint8Array(own).set(new Uint8Array(this.memory, this.start + at, length))
     return own
   }
-}
-
-function viewOf(name: string, buffer: ArrayBuffer): ArrayBufferView {
-  const Kind = kinds.get(name)
-  return Kind ? new Kind(buffer) : bufferOf(new Uint8Array(buffer))
 }

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { find } from '../core/traverse.js'
-import { bufferOf, isDetached, isExactly, type Kind, kindOf } from './shapes.js'
+import { isDetached, isExactly, nameOfView, viewOf } from './shapes.js'
 import { isMarked, takeOver, unmark, worthMoving } from './transfer.js'
 
 /** What becomes of buffers when they are taken. */
@@ -49,14 +49,14 @@ export class Snapshot {
   }
 
   private view(view: ArrayBufferView<ArrayBuffer>): object {
-    const Kind = Buffer.isBuffer(view) ? BufferOf : kindOf(view)
+    const name = nameOfView(view)
     const { buffer } = view
     const { offset, length, isWhole } = this.shapes?.get(view) ?? shapeOf(view)
-    if (!Kind || (isDetached(buffer) && !this.taken.has(buffer))) return view
+    if (name === undefined || (isDetached(buffer) && !this.taken.has(buffer))) return view
     // A view of a part is copied: who gives it has not given the rest.
-    if (!isWhole) return new Kind(this.own(this.now(buffer).slice(offset, offset + length)))
+    if (!isWhole) return viewOf(name, this.own(this.now(buffer).slice(offset, offset + length)))
     const own = this.take(buffer)
-    return own === buffer ? view : new Kind(own as ArrayBuffer)
+    return own === buffer ? view : viewOf(name, own as ArrayBuffer)
   }
 
   private buffer(buffer: ArrayBuffer): ArrayBuffer {
@@ -96,6 +96,3 @@ function shapeOf({ byteOffset, byteLength, buffer }: ArrayBufferView): Shape {
 function isView(value: object): value is ArrayBufferView<ArrayBuffer> {
   return ArrayBuffer.isView(value) && types.isArrayBuffer(value.buffer)
 }
-
-/** Makes Buffers, as the classes of views make views. */
-const BufferOf = ((buffer: ArrayBuffer): Buffer => bufferOf(new Uint8Array(buffer))) as unknown as Kind

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { runInPlace } from '../../lib/core/in-place.js'
 import { transfer } from '../../lib/values/transfer.js'
 import { toWire } from '../../lib/values/wire.js'
 
@@ -43,4 +44,16 @@ test('what is not bytes is let through', async t => {
   t.equal(transfer('text'), 'text')
   const shared = new SharedArrayBuffer(8)
   t.equal(transfer(shared), shared)
+})
+
+test('what transfer has made of a future is a future of the same run', async t => {
+  const future = runInPlace('task', (x: number) => x + 1, [1])
+  const given = transfer(future)
+  t.not(given, future)
+  t.equal(await given, 2)
+  t.equal(await transfer(given).result(), 2)
+  t.strictSame([given.id, given.name, given.kind, given.state], [future.id, future.name, 'task-run', future.state])
+  t.match(await given.wait({ timeoutMs: 1000 }), { name: 'Completed' })
+  t.match(await given.cancel(), { name: 'Completed' })
+  t.equal(await runInPlace('task', (x: number) => x * 2, [given]), 4)
 })

@@ -1,0 +1,90 @@
+/** The arguments of an attempt, made of those that were taken at the call: values in the place of futures. */
+import { allowedFuture, type RunFuture } from '../core/future.js'
+import { copier, copyWith } from '../core/traverse.js'
+import { Snapshot } from '../values/snapshot.js'
+import { giveAway } from '../values/transfer.js'
+import { Future } from './future.js'
+import { type Edge, type Inputs, isEdge } from './inputs.js'
+import { Whole } from './whole.js'
+
+/** The arguments of an attempt. */
+export interface AttemptArguments {
+  readonly args: readonly unknown[]
+  /** Objects among them that other calls may be given too. */
+  readonly shared: readonly object[] | undefined
+}
+
+/** The arguments, to be looked at and not changed. */
+export function argumentsToLookAt({ args, edges }: Inputs): readonly unknown[] {
+  if (!edges && !args.some(isWhole)) return args
+  return args.map(arg => copyWith(arg, isInput, input => resultOf(input)))
+}
+
+/**
+ * The arguments of an attempt in this process. A body may change what it is given: if they are needed `again`, and
+ * where several runs are given the same, it gets a copy.
+ */
+export function argumentsHere(inputs: Inputs, again: boolean): readonly unknown[] {
+  const { args, edges } = inputs
+  if (!again && !edges && !args.some(isWhole)) return args
+  const { take } = new Snapshot('copies', args)
+  const copyOf = copier(isNothing, () => undefined, take)
+  const value = (input: Edge | Whole) => (again || isWhole(input) ? copyOf(resultOf(input)) : resultOf(input))
+  return args.map(copier(isInput, value, again ? take : undefined))
+}
+
+/**
+ * The arguments of an attempt elsewhere. They are only read: what an executor sends is a copy. If they are not needed
+ * again, messages may have the buffers that nobody else holds, and those of results that were given to `transfer`.
+ */
+export function argumentsElsewhere(inputs: Inputs, again: boolean): AttemptArguments {
+  const { args, edges, owned } = inputs
+  if (!again && owned) for (const buffer of owned) giveAway(buffer)
+  if (!edges && !args.some(isWhole)) return { args, shared: undefined }
+  const shared = new Set<object>()
+  const handed = new Map<Edge, unknown>()
+  const value = (input: Edge | Whole): unknown => {
+    if (!again && edges?.transferred.has(input as RunFuture<unknown>) && !isKept(input)) {
+      if (!handed.has(input)) handed.set(input, handOver(resultOf(input)))
+      return handed.get(input)
+    }
+    const value = resultOf(input)
+    if (typeof value === 'object' && value !== null && !allowedFuture(input)) shared.add(value)
+    return value
+  }
+  return { args: args.map(arg => copyWith(arg, isInput, value)), shared: shared.size > 0 ? [...shared] : undefined }
+}
+
+/** The value with the buffers of the result; those of the result are empty from now on. */
+function handOver(result: unknown): unknown {
+  const snapshot = new Snapshot('takes all', result)
+  const value = copier(isNothing, () => undefined, snapshot.take)(result)
+  for (const buffer of snapshot.owned) giveAway(buffer)
+  return value
+}
+
+/** Whether the result is needed for more than who reads the future: emptied, it would be no good. */
+function isKept(input: Edge): boolean {
+  return Future.lifeOf(input as RunFuture<unknown>)?.keepsResult ?? true
+}
+
+/** A result in the place of a future, a settled state in the place of an allowed failure. */
+function resultOf(input: Edge | Whole): unknown {
+  if (isWhole(input)) return input.valueBy(value => copyWith(value, isEdge, resultOf))
+  const opted = allowedFuture(input)
+  if (opted) return opted.state
+  const { state } = input as RunFuture<unknown>
+  return state.type === 'COMPLETED' ? state.result : undefined
+}
+
+function isInput(value: object): value is Edge | Whole {
+  return isWhole(value) || isEdge(value)
+}
+
+function isWhole(value: unknown): value is Whole {
+  return value instanceof Whole
+}
+
+function isNothing(_value: object): _value is never {
+  return false
+}

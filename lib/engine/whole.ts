@@ -1,0 +1,24 @@
+import type { RunInput } from '../core/run.js'
+import type { Inputs } from './inputs.js'
+
+/** An argument that every call of a `map` is given whole: taken once, as it is when `map` is called, for all of them. */
+export class Whole {
+  /** Those of a call with this argument alone. */
+  readonly inputs: Inputs
+  #value: { readonly value: unknown } | undefined
+
+  constructor(inputs: Inputs) {
+    this.inputs = inputs
+  }
+
+  /** Its description as the argument of that name. */
+  describedAs(name: string): RunInput {
+    return { ...this.inputs.described?.[0], name }
+  }
+
+  /** The value: the same one for all who ask, made by `make` for the first. */
+  valueBy(make: (value: unknown) => unknown): unknown {
+    this.#value ??= { value: make(this.inputs.args[0]) }
+    return this.#value.value
+  }
+}

@@ -5,10 +5,13 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { JSONFilePreset } from 'lowdb/node'
 import { enter, type FlowRun, type Run, type TaskRun } from '../lib/core/run.js'
 import { states } from '../lib/core/state.js'
 import type { Store } from '../lib/core/store.js'
+import type { TaskCalls } from '../lib/core/task-calls.js'
+import { TaskRecord } from '../lib/engine/task-record.js'
 import { JsonStore } from '../lib/store/json.js'
 import { MemoryStore } from '../lib/store/memory.js'
 import { codec } from '../lib/values/json.js'
@@ -17,10 +20,18 @@ const rounds = Number(process.env['ROUNDS'] ?? 7)
 const tasks = Number(process.env['TASKS'] ?? 30_000)
 const held = 1000
 const folder = mkdtempSync(join(tmpdir(), 'mintaka-bench-'))
+const flowRunId = 'x3k9fq02ab7z'
+/** How many results arrive at once. */
+const group = 256
 let made = 0
 
 const cases: Record<string, () => Promise<number>> = {
   'lowdb, a write per transition, 1,000 records held': lowdbPerTransition,
+  'journal, as threads': async () => threads(await opened('process')),
+  'journal, as threads, power': async () => threads(await opened('power')),
+  'memory, as threads': async () => threads(new MemoryStore()),
+  'no store, as threads': async () => threads(undefined),
+  'journal, as threads, reading back': async () => readingBack(await opened('process')),
   'journal, flood': async () => flood(await opened('process')),
   'journal, flood, power': async () => flood(await opened('power')),
   'journal, 100 lanes awaiting': async () => lanes(await opened('process'), 100, 20_000),
@@ -54,7 +65,7 @@ rmSync(folder, { recursive: true, force: true })
 /** All at once, as a flow of many calls does it; the last acknowledgement is waited for. */
 async function flood(store: Store): Promise<number> {
   const run = await flowRunIn(store)
-  const runs = Array.from({ length: tasks }, (_, index) => taskRun(run.id, index))
+  const runs = callsOf(run)
   const start = performance.now()
   let last: unknown
   for (const task of runs) {
@@ -68,15 +79,47 @@ async function flood(store: Store): Promise<number> {
   return rate * 1000
 }
 
+/** As ParallelExecutor does it: all calls are made, then results arrive in groups, in a turn each. */
+async function threads(store: Store | undefined): Promise<number> {
+  const run = await flowRunIn(store)
+  const runs = callsOf(run)
+  const start = performance.now()
+  for (const task of runs) store?.createTaskRun(task)
+  let last: unknown
+  for (let index = 0; index < runs.length; ) {
+    for (const until = Math.min(runs.length, index + group); index < until; index += 1) {
+      begin(store, runs[index]!)
+      last = end(store, runs[index]!)
+    }
+    await nextTurn()
+  }
+  await last
+  const rate = (tasks * 3) / (performance.now() - start)
+  await store?.close()
+  return rate * 1000
+}
+
+/** The same, and what counts is how long it takes to read all of it. */
+async function readingBack(store: Store): Promise<number> {
+  await threads(store)
+  const reader = new JsonStore({ folder: join(folder, String(made)) })
+  await reader.open({ owner: 'reader', codec, readOnly: true, warn: message => console.error(message) })
+  const start = performance.now()
+  const read = await reader.listTaskRuns(flowRunId)
+  const rate = (tasks * 3) / (performance.now() - start)
+  if (read.length !== tasks || !read.every(({ states }) => states.length === 3)) throw new Error('not all are there')
+  return rate * 1000
+}
+
 /** A number of callers, each of whom waits for the end of one task run before it makes the next. */
 async function lanes(store: Store, count: number, total: number): Promise<number> {
-  const run = await flowRunIn(store)
+  const calls = seriesOf(await flowRunIn(store))
   let next = 0
   const start = performance.now()
   await Promise.all(
     Array.from({ length: count }, async () => {
       while (next < total) {
-        const task = taskRun(run.id, next++)
+        const task = callOf(calls, next++)
         store.createTaskRun(task)
         begin(store, task)
         await end(store, task)
@@ -115,11 +158,11 @@ async function opened(durability: 'process' | 'power'): Promise<Store> {
   return new JsonStore({ folder: join(folder, String(++made)), durability })
 }
 
-async function flowRunIn(store: Store): Promise<FlowRun> {
-  await store.open({ owner: `engine${made}`, codec, warn: message => console.error(message) })
+async function flowRunIn(store: Store | undefined): Promise<FlowRun> {
+  await store?.open({ owner: `engine${made}`, codec, warn: message => console.error(message) })
   const run: FlowRun = {
     kind: 'flow-run',
-    id: 'x3k9fq02ab7z',
+    id: flowRunId,
     name: 'calm-owl',
     flowName: 'flood',
     executor: 'concurrent',
@@ -129,8 +172,23 @@ async function flowRunIn(store: Store): Promise<FlowRun> {
     totalRunTimeMs: 0,
     runCount: 0,
   }
-  await store.createFlowRun(run)
+  await store?.createFlowRun(run)
   return run
+}
+
+function seriesOf(run: FlowRun): TaskCalls {
+  return { flowRunId: run.id, taskName: 'square', taskKey: '3f9c21d0', tags: [], runName: undefined }
+}
+
+function callsOf(run: FlowRun): TaskRecord[] {
+  const calls = seriesOf(run)
+  return Array.from({ length: tasks }, (_, index) => callOf(calls, index))
+}
+
+/** A task run as the engine makes them. */
+function callOf(calls: TaskCalls, index: number): TaskRecord {
+  const inputs = { args: [index], edges: undefined, described: undefined, owned: undefined }
+  return new TaskRecord(calls, index, index, states.pending(1_700_000_000_000 + Math.floor(index / 1000)), inputs)
 }
 
 function taskRun(flowRunId: string, index: number): TaskRun {
@@ -151,16 +209,16 @@ function taskRun(flowRunId: string, index: number): TaskRun {
   }
 }
 
-function begin(store: Store, run: Run): void {
+function begin(store: Store | undefined, run: Run): void {
   const state = states.running(run.created + 1, 1)
   enter(run, state)
-  store.appendState(run, state)
+  store?.appendState(run, state)
 }
 
-function end(store: Store, run: TaskRun): unknown {
+function end(store: Store | undefined, run: TaskRun): unknown {
   const state = states.completed(run.created + 2, run.dynamicKey)
   enter(run, state)
-  return store.appendState(run, state)
+  return store?.appendState(run, state)
 }
 
 function median(values: readonly number[]): number {

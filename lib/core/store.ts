@@ -66,8 +66,11 @@ export interface StoreSurroundings {
 
 /** Values as JSON text, with tags for what JSON lacks. */
 export interface Codec {
-  /** Throws NOT_SENDABLE naming the path of what cannot be kept. */
-  encode(value: unknown): string
+  /**
+   * Throws NOT_SENDABLE naming the path of what cannot be kept. A text that would be longer than `limit`, in characters,
+   * need not be made: then it may throw an error that says how large it is.
+   */
+  encode(value: unknown, limit?: number): string
   decode(text: string): unknown
 }
 
@@ -84,6 +87,14 @@ export interface StoredRun<R extends Run = Run> {
 export interface NotPersisted {
   readonly notPersisted: string
 }
+
+/** What {@link NotPersisted} says of a value that would take that many characters. */
+export function tooLarge(characters: number, limit: number, orMore = ''): string {
+  const size = orMore === '' ? mebibytes(characters) : `${mebibytes(characters)} ${orMore}`
+  return `too large: ${size}, the limit is ${mebibytes(limit)}`
+}
+
+const mebibytes = (characters: number) => `${(characters / 1024 / 1024).toFixed(1)} MiB`
 
 export interface FlowRunFilter {
   readonly flowName?: readonly string[] | undefined

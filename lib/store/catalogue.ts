@@ -6,7 +6,7 @@ import { format } from './lines.js'
 
 /** What `catalogue.json` holds: little, and nothing that the journals could not give back. */
 export interface Catalogue {
-  readonly format: number
+  format: number
   /** Grows when journals are folded. */
   generation: number
   /** The flows that have run, by name. */
@@ -44,6 +44,7 @@ export function addToCatalogue(
 ): void {
   const low = new LowSync<Catalogue>(wholeFile(path, temporary), { format, generation: 0, flows: Object.create(null) })
   low.read()
+  low.data.format = format
   for (const [name, flow] of flows)
     if (flow.lastRun >= (low.data.flows[name]?.lastRun ?? 0)) low.data.flows[name] = flow
   low.write()

@@ -5,18 +5,11 @@ import type { LogEntry } from '../core/logger.js'
 import { enter, type FlowRun, type Run, type TaskRun } from '../core/run.js'
 import { isSettled, isTerminal, type State } from '../core/state.js'
 import type { Codec, StoredRun } from '../core/store.js'
-import {
-  flowRunOf,
-  format,
-  type Header,
-  type Line,
-  logEntryOf,
-  parseLine,
-  quoted,
-  stateOf,
-  taskRunOf,
-} from './lines.js'
+import { taskRunId } from '../core/task-calls.js'
+import { rangeOf } from './batch-reader.js'
+import { flowRunOf, format, type Header, type Line, logEntryOf, parseLine, quoted, stateOf } from './lines.js'
 import { type RawLine, scanLines } from './scan.js'
+import { follow, type ReadRun, TaskRunReading } from './task-run-reading.js'
 
 /** What is held in memory of a flow run: how it stands, without values, and where its lines are. */
 export interface FlowEntry {
@@ -27,7 +20,9 @@ export interface FlowEntry {
 }
 
 const codeOf = (letter: string) => letter.charCodeAt(0)
-const [flowRunKey, flowStateKey, taskRunKey, taskStateKey, logKey] = ['f', 's', 't', 'u', 'l'].map(codeOf)
+const [flowRunKey, flowStateKey, taskRunKey, taskStateKey, batchKey, logKey] = ['f', 's', 't', 'u', 'b', 'l'].map(
+  codeOf,
+)
 const [headerKey, closedKey] = ['h', 'c'].map(codeOf)
 
 /**
@@ -91,7 +86,7 @@ export class JournalReader {
       const runs: StoredRun<FlowRun>[] = []
       for (const entry of entries) {
         const lines = entry.lines.map(({ offset, length }) => parseLine(readText(fd, offset, length))!)
-        runs.push(this.#stored(flowRunOf(lines[0]!, codec), lines, codec))
+        runs.push(this.#flowRun(lines, codec))
         // Short reads are far cheaper at once than by way of the loop, which gets its turn in between.
         if (runs.length % 100 === 0) await nextTurn()
       }
@@ -102,42 +97,50 @@ export class JournalReader {
   }
 
   async readTaskRuns(entry: FlowEntry, codec: Codec): Promise<StoredRun<TaskRun>[]> {
-    const flowRun = latin1(`,"f":${quoted(entry.run.id)},"q"`)
-    const found = new Map<string, Line[]>()
-    const unsettled = new Set<string>()
+    const id = latin1(quoted(entry.run.id))
+    const reading = new TaskRunReading(codec)
     let ended = false
     await scanLines(this.path, entry.lines[0]!.offset, raw => {
       const key = keyOf(raw)
       if (key === taskRunKey || key === taskStateKey) {
-        const id = idOf(raw)
-        const lines = found.get(id)
-        const ours = key === taskStateKey ? lines : beginsWith(raw, `{"t":${id}${flowRun}`)
-        const line = ours ? parseLine(textOf(raw)) : undefined
-        if (!line) return undefined
-        if (lines) lines.push(line)
-        else found.set(id, [line])
-        if (isSettled(stateOf(line))) unsettled.delete(id)
-        else unsettled.add(id)
-      } else if (key === flowStateKey && idOf(raw) === latin1(quoted(entry.run.id))) {
+        const task = idOf(raw)
+        const isOurs = reading.found.has(task) || beginsWith(raw, `{"t":${task},"f":${id},"q"`)
+        const line = isOurs ? parseLine(textOf(raw)) : undefined
+        if (line) reading.line(task, line)
+      } else if (key === batchKey) {
+        if (idOf(raw) === id) reading.batch(textOf(raw), id)
+      } else if (key === flowStateKey && idOf(raw) === id) {
         const line = parseLine(textOf(raw))
         ended ||= line !== undefined && isTerminal(stateOf(line))
       }
       // Once the flow run has ended and all of them have settled, the rest of the journal is about others.
-      return !(ended && unsettled.size === 0)
+      return !(ended && reading.unsettled === 0)
     })
-    return [...found.values()].map(lines => this.#stored(taskRunOf(lines[0]!, codec), lines, codec))
+    return [...reading.found.values()].map(found => this.#ended(found, codec))
   }
 
   async readTaskRun(id: string, codec: Codec): Promise<StoredRun<TaskRun> | undefined> {
-    const [created, entered] = [latin1(`{"t":${quoted(id)},`), latin1(`{"u":${quoted(id)},`)]
-    const lines: Line[] = []
-    await scanLines(this.path, 0, raw => {
-      if (!beginsWith(raw, lines.length === 0 ? created : entered)) return undefined
-      const line = parseLine(textOf(raw))
-      if (line) lines.push(line)
-      return !(line && isTerminal(stateOf(line)))
+    const raw = latin1(quoted(id))
+    const [created, entered] = [`{"t":${raw},`, `{"u":${raw},`]
+    const call = callOf(id)
+    const batched = call && latin1(`{"b":${quoted(call.flowRunId)},`)
+    const reading = new TaskRunReading(codec)
+    let found: ReadRun | undefined
+    await scanLines(this.path, 0, line => {
+      if (beginsWith(line, found ? entered : created)) {
+        const parsed = parseLine(textOf(line))
+        if (parsed) reading.line(raw, parsed)
+      } else if (batched !== undefined && beginsWith(line, batched)) {
+        const [lowest, highest] = rangeOf(
+          line.bytes.toString('latin1', line.start, Math.min(line.end, line.start + 1024)),
+        )
+        if (lowest <= call!.number && call!.number <= highest)
+          reading.batch(textOf(line), latin1(quoted(call!.flowRunId)), call!.number)
+      } else return undefined
+      found = reading.found.get(raw)
+      return !(found && isTerminal(found.run.state))
     })
-    return lines[0] && this.#stored(taskRunOf(lines[0], codec), lines, codec)
+    return found && this.#ended(found, codec)
   }
 
   async readLogs(entry: FlowEntry, codec: Codec): Promise<LogEntry[]> {
@@ -153,29 +156,30 @@ export class JournalReader {
 
   /** Every run that has not settled, tasks before flows and the latest first, so that children end before parents. */
   async readUnsettled(): Promise<{ runs: Run[]; lastRecord: number }> {
-    const tasks = new Map<string, TaskRun>()
+    const tasks = new TaskRunReading(undefined, { forgetsSettled: true })
     let lastRecord = this.header?.created ?? 0
     await scanLines(this.path, 0, raw => {
       const key = keyOf(raw)
-      const line = key === headerKey || key === closedKey ? undefined : parseLine(headText(raw))
+      if (key === headerKey || key === closedKey) return undefined
+      if (key === batchKey) {
+        tasks.batch(textOf(raw), idOf(raw))
+        return undefined
+      }
+      const line = parseLine(headText(raw))
       if (!line) return undefined
       lastRecord = Math.max(lastRecord, line.fields.at)
       const id = idOf(raw)
-      if (key === taskRunKey) tasks.set(id, taskRunOf(line))
-      else if (key !== taskStateKey) return undefined
-      const run = tasks.get(id)
-      if (!run) return undefined
-      if (key === taskStateKey) enter(run, stateOf(line))
-      if (isSettled(run.state)) tasks.delete(id)
+      if (key === taskRunKey || (key === taskStateKey && tasks.found.has(id))) tasks.line(id, line)
       return undefined
     })
     const flows = [...this.flowRuns.values()].map(entry => entry.run).filter(run => !isSettled(run.state))
-    return { runs: [...[...tasks.values()].reverse(), ...flows.reverse()], lastRecord }
+    const unsettled = [...tasks.found.values()].map(({ run }) => run)
+    return { runs: [...unsettled.reverse(), ...flows.reverse()], lastRecord: Math.max(lastRecord, tasks.lastRecord) }
   }
 
   #index(raw: RawLine): void {
     const key = keyOf(raw)
-    if (key === taskRunKey || key === taskStateKey || key === logKey) return
+    if (key === taskRunKey || key === taskStateKey || key === batchKey || key === logKey) return
     if (key === headerKey) this.#readHeader(raw)
     else if (key === closedKey) this.closed = true
     else if (key === flowRunKey) {
@@ -209,26 +213,25 @@ export class JournalReader {
     this.header = header
   }
 
-  /** A run as it stands after its lines, the first of which has made it, and after the crash of its process. */
-  #stored<R extends Run>(run: R, lines: readonly Line[], codec: Codec): StoredRun<R> {
+  /** A flow run as it stands after its lines, the first of which has made it, and after the crash of its process. */
+  #flowRun(lines: readonly Line[], codec: Codec): StoredRun<FlowRun> {
+    const run = flowRunOf(lines[0]!, codec)
     const states: State[] = [run.state]
-    const end = this.ended?.get(latin1(quoted(run.id)))
-    for (const line of end ? [...lines.slice(1), end] : lines.slice(1)) {
-      const { child, stats } = line.fields
-      if (run.kind === 'task-run' && child !== undefined) run.childFlowRunId = child
-      if (run.kind === 'flow-run' && stats !== undefined) run.executorStats = stats
+    for (const line of lines.slice(1)) {
+      if (line.fields.stats !== undefined) run.executorStats = line.fields.stats
       const state = stateOf(line, codec)
       if (follow(run, state)) states.push(state)
     }
+    return this.#ended({ run, states }, codec)
+  }
+
+  /** A run as it stands after the crash of its process, if there was one. */
+  #ended<R extends Run>({ run, states }: { readonly run: R; readonly states: State[] }, codec: Codec): StoredRun<R> {
+    const end = this.ended?.get(latin1(quoted(run.id)))
+    const state = end && stateOf(end, codec)
+    if (state && follow(run, state)) states.push(state)
     return { run, states, owner: this.owner }
   }
-}
-
-/** Enters a state unless the run has ended: what is terminal stays, whatever a damaged writer may have added. */
-function follow(run: Run, state: State): boolean {
-  if (isTerminal(run.state)) return false
-  enter(run, state)
-  return true
 }
 
 const textOf = ({ bytes, start, end }: RawLine) => bytes.toString('utf8', start, end)
@@ -254,6 +257,13 @@ function idOf({ bytes, start, end }: RawLine): string {
     else if (byte === 0x22) return bytes.toString('latin1', start + 5, close + 1)
   }
   return ''
+}
+
+/** The flow run and number that the id of a call tells, if it is one. */
+function callOf(id: string): { readonly flowRunId: string; readonly number: number } | undefined {
+  const dash = id.lastIndexOf('-')
+  const call = { flowRunId: id.slice(0, dash), number: Number(id.slice(dash + 1)) }
+  return dash > 0 && taskRunId(call.flowRunId, call.number) === id ? call : undefined
 }
 
 const longest = 16 * 1024

@@ -21,6 +21,12 @@ export interface JournalOptions {
   readonly fs?: JournalFs
 }
 
+/** A line that grows until another one follows it or it has to be written. */
+export interface OpenLine {
+  /** Ends it: its text, with its number and its newline. */
+  end(seq: number): string
+}
+
 /** Characters that may wait for the end of the turn. More are written at once: a turn of microtasks may never end. */
 const maxWaiting = 256 * 1024
 
@@ -48,8 +54,10 @@ export class Journal {
   readonly #fs: JournalFs
   #fd: number | undefined
   #text = ''
+  /** The last line, if it still grows. */
+  #open: OpenLine | undefined
   #scheduled = false
-  /** Who waits for what is in `#text`. */
+  /** Who waits for what is in `#text`, or in `#open`. */
   #group: Group | undefined
   /** What could not be written, oldest first, and how many bytes of the first one were. */
   #unwritten: Buffer[] = []
@@ -67,24 +75,35 @@ export class Journal {
     this.#fs = options.fs ?? nodeFs
   }
 
+  /** The sequence number of the line that follows. A line that still grew has ended. */
+  next(): number {
+    this.#endOpenLine()
+    return this.lines
+  }
+
   /** Adds a line, which ends with its newline. */
   append(line: string): void {
     if (this.#closed) return
-    if (this.lines === 1) this.#text = this.#options.header
-    this.lines += 1
-    this.#text += line
+    this.#endOpenLine()
+    this.#add(line)
     if (this.#text.length > maxWaiting) this.flush()
-    else if (!this.#scheduled) {
-      this.#scheduled = true
-      // Not setImmediate: a flow that awaits nothing but promises would never come to it.
-      process.nextTick(this.#endOfTurn)
-    }
+    else this.#schedule()
+  }
+
+  /** Adds a line that has to be written at the end of the turn, and whose text is asked for when it has ended. */
+  begin(line: OpenLine): void {
+    if (this.#closed) return
+    this.#endOpenLine()
+    if (this.#text.length > maxWaiting) this.flush()
+    this.#endOpenLine() // of somebody who was told of a failure
+    this.#open = line
+    this.#schedule()
   }
 
   /** When everything appended so far is safe. Nobody has to listen to it. */
   acknowledged(): Ack {
     if (this.#closed) return refused('the store has been closed')
-    if (this.#text !== '') return (this.#group ??= newGroup()).promise
+    if (this.#text !== '' || this.#open) return (this.#group ??= newGroup()).promise
     if (this.#failure) return handled(Promise.reject(this.#failure))
     if (this.#options.durability === 'process' || this.lines === 1) return undefined
     const group = newGroup()
@@ -95,6 +114,7 @@ export class Journal {
 
   /** Writes what waits. A failure is told to those who wait for an acknowledgement, and here. */
   flush(): MintakaError | undefined {
+    this.#endOpenLine()
     const group = this.#group
     this.#group = undefined
     if (this.#text !== '') {
@@ -119,7 +139,8 @@ export class Journal {
   /** Writes what waits, then `lastLine`, and closes the file. Rejects if something could not be saved. */
   async close(lastLine: (seq: number) => string): Promise<void> {
     if (this.#closed) return
-    if (this.lines > 1) this.append(lastLine(this.lines))
+    const seq = this.next()
+    if (seq > 1) this.append(lastLine(seq))
     this.flush()
     this.#closed = true
     if (this.#failure) {
@@ -130,6 +151,26 @@ export class Journal {
     }
     while (this.#syncing) await this.#syncing
     this.#release()
+  }
+
+  #add(line: string): void {
+    if (this.lines === 1) this.#text = this.#options.header
+    this.lines += 1
+    this.#text += line
+  }
+
+  #endOpenLine(): void {
+    const line = this.#open
+    if (!line) return
+    this.#open = undefined
+    this.#add(line.end(this.lines))
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    // Not setImmediate: a flow that awaits nothing but promises would never come to it.
+    process.nextTick(this.#endOfTurn)
   }
 
   readonly #endOfTurn = (): void => {

@@ -16,6 +16,8 @@ import {
   type StoredRun,
   type StoreSurroundings,
 } from '../core/store.js'
+import { callRecord } from '../core/task-calls.js'
+import { Batch } from './batch.js'
 import { addToCatalogue, type CataloguedFlow, catalogued, readCatalogue } from './catalogue.js'
 import { endedName, endRunsOfTheDead } from './crashed.js'
 import { createFile, namesIn, readIfThere, replaceFile, sha256, sweepTemporaries, temporaryName } from './files.js'
@@ -54,6 +56,8 @@ export class JsonStore implements Store {
   #folder = ''
   /** `undefined` before the store is opened, and while it is only read. */
   #journal: Journal | undefined
+  /** What goes into the journal by the batch. */
+  #batch: Batch | undefined
   #surroundings: StoreSurroundings | undefined
   readonly #readers = new Map<string, JournalReader>()
   #reading: Promise<unknown> = Promise.resolve()
@@ -85,6 +89,7 @@ export class JsonStore implements Store {
     const journal = this.#journal
     const surroundings = this.#surroundings
     this.#journal = undefined
+    this.#batch = undefined
     if (!journal || !surroundings) return
     try {
       await journal.close(seq => closedLine(seq, Date.now()))
@@ -97,27 +102,31 @@ export class JsonStore implements Store {
     const journal = this.#journal
     if (!journal) return refused(notOpen)
     this.#flows.set(run.flowName, catalogued(run))
-    journal.append(flowRunLine(run, journal.lines, this.#codec))
+    journal.append(flowRunLine(run, journal.next(), this.#codec))
     return journal.acknowledged()
   }
 
   createTaskRun(run: TaskRun): Ack {
     const journal = this.#journal
     if (!journal) return refused(notOpen)
-    journal.append(taskRunLine(run, journal.lines, this.#codec))
+    const call = callRecord(run)
+    if (!(call && this.#batch?.create(call))) journal.append(taskRunLine(run, journal.next(), this.#codec))
     return isSettled(run.state) ? journal.acknowledged() : undefined
   }
 
   appendState(run: Run, state: State, options?: { readonly persist?: boolean | undefined }): Ack {
     const journal = this.#journal
     if (!journal) return refused(notOpen)
-    journal.append(stateLine(run, journal.lines, state, this.#codec, options?.persist !== false))
+    const persist = options?.persist !== false
+    const call = callRecord(run)
+    if (!(call && this.#batch?.enter(call, state, persist)))
+      journal.append(stateLine(run, journal.next(), state, this.#codec, persist))
     // The others need no write of their own: they only have to come first in the file.
     return isSettled(state) ? journal.acknowledged() : undefined
   }
 
   appendLog(entry: LogEntry): void {
-    this.#journal?.append(logLine(entry, this.#journal.lines, this.#codec))
+    this.#journal?.append(logLine(entry, this.#journal.next(), this.#codec))
   }
 
   async listFlowRuns(filter: FlowRunFilter = {}): Promise<StoredRun<FlowRun>[]> {
@@ -215,6 +224,7 @@ export class JsonStore implements Store {
       addToCatalogue(path, await this.#flowsInJournals(), () => this.#temporary())
     }
     this.#journal = this.#newJournal(surroundings)
+    this.#batch = new Batch(this.#journal, surroundings.codec)
   }
 
   #newJournal({ owner, warn }: StoreSurroundings): Journal {

@@ -3,7 +3,7 @@ import type { ExecutorStats } from '../core/executor-stats.js'
 import type { LogEntry, LogLevel } from '../core/logger.js'
 import { copyOf, type FlowRun, type Run, type RunInput, type TaskRun } from '../core/run.js'
 import { type Completed, messageOf, type State, type StateName, states } from '../core/state.js'
-import type { CacheEntry, Codec, NotPersisted } from '../core/store.js'
+import { type CacheEntry, type Codec, type NotPersisted, tooLarge } from '../core/store.js'
 import type { ProcessId } from './process-id.js'
 
 // The lines of a journal: how they are written and how they are read. docs/STORE-FORMAT.md describes them.
@@ -12,7 +12,7 @@ import type { ProcessId } from './process-id.js'
 // and a value that the codec wrote comes last, so that it can be cut off unparsed.
 
 /** Version of what is written. A store of a newer one is refused, one of an older one would be read. */
-export const format = 1
+export const format = 2
 
 /** The largest value that a state line holds, in characters of JSON. */
 const maxValue = 1024 * 1024
@@ -38,6 +38,7 @@ export type LineKind =
   | 's' // a state of a flow run
   | 't' // a new task run
   | 'u' // a state of a task run
+  | 'b' // task runs of a flow run, by the batch: see batch.ts
   | 'l' // a log line
   | 'c' // closed: nothing follows
 
@@ -167,38 +168,46 @@ function messageField(message: string | undefined): string {
 /** A value as the last field of its line, or the reason why it is not there. `undefined` is no field at all. */
 function valueField(key: 'r' | 'd', value: unknown, codec: Codec, limit = maxValue): string {
   if (value === undefined) return ''
-  let text: string
+  const { text, why } = textOrWhyNot(value, codec, limit)
+  return text === undefined ? `,"x":${JSON.stringify(why)}` : `,"${key}":${text}`
+}
+
+/** The text of a value in one line, or why it cannot be kept. */
+export function textOrWhyNot(
+  value: unknown,
+  codec: Codec,
+  limit = maxValue,
+): { readonly text: string; readonly why?: undefined } | { readonly text?: undefined; readonly why: string } {
   try {
-    text = encode(value, codec)
+    const text = encode(value, codec, limit)
+    return text.length <= limit ? { text } : { why: tooLarge(text.length, limit) }
   } catch (error) {
-    return `,"x":${JSON.stringify(messageOf(error) ?? 'refused by the codec')}`
+    return { why: messageOf(error) ?? 'refused by the codec' }
   }
-  if (text.length > limit) return `,"x":"too large: ${mebibytes(text.length)}, the limit is ${mebibytes(limit)}"`
-  return `,"${key}":${text}`
 }
 
 /** An error must not be lost because something hangs on it that cannot be kept: then its own text is kept. */
 function errorField(error: unknown, codec: Codec): string {
   if (error === undefined) return ''
   try {
-    const text = encode(error, codec)
+    const text = encode(error, codec, maxValue)
     if (text.length <= maxValue) return `,"e":${text}`
   } catch {}
   const { name, message, stack } = asError(error)
   const bare = new Error(message.slice(0, maxText))
   Object.assign(bare, { name, stack: stack?.slice(0, maxText) })
-  return `,"e":${encode(bare, codec)}`
+  return `,"e":${encode(bare, codec, Number.POSITIVE_INFINITY)}`
 }
 
-function encode(value: unknown, codec: Codec): string {
+function encode(value: unknown, codec: Codec, limit: number): string {
+  // Seen before a text is made of it, which may be far larger than memory would like.
+  if (typeof value === 'string' && value.length > limit) throw new RangeError(tooLarge(value.length, limit))
   // What JSON itself says of these is what every codec says of them.
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return JSON.stringify(value)
   if (typeof value === 'number' && Number.isFinite(value) && !Object.is(value, -0)) return `${value}`
-  const text = codec.encode(value)
+  const text = codec.encode(value, limit)
   return text.includes('\n') || text.includes('\r') ? JSON.stringify(JSON.parse(text)) : text
 }
-
-const mebibytes = (characters: number) => `${(characters / 1024 / 1024).toFixed(1)} MiB`
 
 // Reading
 
@@ -353,7 +362,7 @@ function resultOf(fields: Fields, value: string | undefined, codec: Codec | unde
 }
 
 /** A value that the codec of today cannot read costs that value, not the list that it is in. */
-function decode(value: string | undefined, codec: Codec | undefined): unknown {
+export function decode(value: string | undefined, codec: Codec | undefined): unknown {
   if (value === undefined || codec === undefined) return undefined
   try {
     return codec.decode(value)

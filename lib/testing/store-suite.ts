@@ -3,6 +3,7 @@ import { isMintakaError, MintakaError } from '../core/errors.js'
 import { enter, type FlowRun, type Run, type TaskRun } from '../core/run.js'
 import { isState, type State, states } from '../core/state.js'
 import type { Store, StoredRun } from '../core/store.js'
+import { type CallRecord, type TaskCalls, taskRunId, taskRunName } from '../core/task-calls.js'
 import { codec } from '../values/json.js'
 import type { TestRunner } from './test-runner.js'
 
@@ -356,6 +357,35 @@ export function storeSuite(t: TestRunner, makeStore: () => Store | Promise<Store
     },
   )
 
+  storeTest('task runs that say what they share are kept as any others, whatever comes in between', async store => {
+    const run = flowRun()
+    await store.createFlowRun(run)
+    const [load, other] = [callsOf(run.id, 'load'), callsOf(run.id, 'other "one"', ['db'])]
+    const runs = Array.from({ length: 40 }, (_, number) => callRecord(number % 3 === 0 ? other : load, number))
+    for (const task of runs) store.createTaskRun(task)
+    const acks: unknown[] = []
+    for (const [index, task] of runs.entries()) {
+      const enterNext = (state: State) => {
+        enter(task, state)
+        acks.push(store.appendState(task, state))
+      }
+      enterNext(states.running(1001 + index / 8, 1))
+      if (index % 7 === 0) enterNext(states.awaitingRetry(1010, 1020, 1, new Error('not yet')))
+      if (index % 7 === 0) enterNext(states.running(1020, 2))
+      if (index % 10 === 0) store.appendLog({ flowRunId: run.id, level: 'info', message: 'ten', timestamp: 1021 })
+      if (index % 5 === 4) enterNext(states.failed(1030, new Error('no')))
+      else enterNext(states.completed(1030.5, [undefined, index, 'text', { index }][index % 4]))
+    }
+    await Promise.all(acks)
+    const stored = await store.listTaskRuns(run.id)
+    assert.deepEqual(
+      stored.map(stored => plain(stored.run)),
+      runs.map(plain),
+    )
+    assert.ok(stored.every(({ states }, index) => states.length === (index % 7 === 0 ? 5 : 3)))
+    assert.deepEqual(await store.getTaskRun(runs[21]!.id), stored[21])
+  })
+
   storeTest('thousands of task runs are kept, each with all its states', async store => {
     const run = flowRun()
     await store.createFlowRun(run)
@@ -413,6 +443,28 @@ function taskRun(flowRunId: string, index = 0): TaskRun {
     totalRunTimeMs: 0,
     runCount: 0,
   }
+}
+
+function callsOf(flowRunId: string, taskName: string, tags: readonly string[] = []): TaskCalls {
+  return { flowRunId, taskName, taskKey: '3f9c21d0aa', tags, runName: undefined }
+}
+
+/** A task run as the engine makes them. */
+function callRecord(calls: TaskCalls, number: number): CallRecord {
+  const { flowRunId, taskName, taskKey, tags } = calls
+  const record = {
+    ...taskRun(flowRunId, number),
+    id: taskRunId(flowRunId, number),
+    name: taskRunName(taskName, taskKey, number),
+    taskName,
+    taskKey,
+    tags,
+    inputs: [{ name: '0', preview: String(number) }],
+  }
+  // What only says the same once more is not part of what is compared.
+  const more: Pick<CallRecord, 'calls' | 'number' | 'constants'> = { calls, number, constants: [number] }
+  for (const key of Object.keys(more)) Object.defineProperty(more, key, { enumerable: false })
+  return Object.defineProperties({ ...record, ...more }, Object.getOwnPropertyDescriptors(more))
 }
 
 async function change(store: Store, run: Run, state: State): Promise<void> {

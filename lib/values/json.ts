@@ -3,13 +3,16 @@
  * which data cannot pose as, because data with that key is a record too.
  */
 import { types } from 'node:util'
-import type { Codec } from '../core/store.js'
+import { type Codec, tooLarge } from '../core/store.js'
 import { define, kinds, tag } from './shapes.js'
+import { leastSize } from './text-size.js'
 import { encode, fromWire } from './wire.js'
 
 /** The codec of stores: the rules of `wire.ts`, written as JSON. */
 export const codec: Codec = {
-  encode(value) {
+  encode(value, limit = Number.POSITIVE_INFINITY) {
+    const least = limit === Number.POSITIVE_INFINITY ? 0 : leastSize(value, limit)
+    if (least > limit) throw new RangeError(tooLarge(least, limit, 'or more'))
     const { wire, json } = encode(value, 'value', { purpose: 'stored', borrows: true })
     return JSON.stringify(json ? wire : new Writer(wire).write(wire))
   },

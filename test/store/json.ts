@@ -212,7 +212,7 @@ test('a store that was not opened says so', async t => {
 })
 
 test('a newer format is refused, whether the catalogue or a journal has it', async t => {
-  const message = /format 7; this version of Mintaka knows formats up to 1/
+  const message = /format 7; this version of Mintaka knows formats up to 2/
   const newer = new JsonStore({ folder: t.testdir({ 'catalogue.json': '{"format":7,"shape":"unknown"}' }) })
   for (const readOnly of [false, true])
     await t.rejects(newer.open({ owner: 'a', codec, warn: message => t.fail(message), readOnly }), {
@@ -237,7 +237,7 @@ test('a damaged catalogue is rebuilt from the journals', async t => {
   const whole = JSON.parse(readFileSync(path, 'utf8'))
   t.strictSame(whole.flows.etl, { file: '/new.ts', lastRun: 2000 })
   t.strictSame(Object.keys(whole.flows).sort(), ['__proto__', 'etl'])
-  for (const text of ['', '{"format":1,"flo', 'null', '[]']) {
+  for (const text of ['', '{"format":2,"flo', 'null', '[]']) {
     writeFileSync(path, text)
     const again = await opened(t, folder)
     t.match(again.warnings, [/was damaged. It has been rebuilt/], text)

@@ -1,0 +1,83 @@
+import { enter, type Run, type TaskRun } from '../core/run.js'
+import { isSettled, isTerminal, type State } from '../core/state.js'
+import type { Codec } from '../core/store.js'
+import { type RowListener, readBatch } from './batch-reader.js'
+import { type Line, stateOf, taskRunOf } from './lines.js'
+
+/** A task run as far as it has been read. */
+export interface ReadRun {
+  readonly run: TaskRun
+  readonly states: State[]
+}
+
+/** Puts task runs together from the lines of a journal, in whatever lines their states stand. Ids are raw, as in the file. */
+export class TaskRunReading {
+  /** The runs, in call order. */
+  readonly found = new Map<string, ReadRun>()
+  /** How many of them have not settled. */
+  unsettled = 0
+  /** The time of the latest of their states. */
+  lastRecord = 0
+  readonly #codec: Codec | undefined
+  readonly #forgetsSettled: boolean
+
+  /** Without a codec values are left out. */
+  constructor(codec: Codec | undefined, options: { readonly forgetsSettled?: boolean } = {}) {
+    this.#codec = codec
+    this.#forgetsSettled = options.forgetsSettled ?? false
+  }
+
+  /** A line of one run: a new one, or a state. */
+  line(id: string, line: Line): void {
+    const found = this.found.get(id)
+    if (!found) return this.#create(id, taskRunOf(line, this.#codec))
+    if (line.fields.child !== undefined) found.run.childFlowRunId = line.fields.child
+    this.#enter(id, found, stateOf(line, this.#codec))
+  }
+
+  /** A batch line. `flowRunId`: the raw id that it begins with; `only`: the number of the one run that is looked for. */
+  batch(text: string, flowRunId: string, only?: number): void {
+    const stem = flowRunId.slice(0, -1)
+    let last: number | undefined
+    let id = ''
+    let found: ReadRun | undefined
+    const rows: RowListener = {
+      created: (number, run) => this.#create(`${stem}-${number}"`, run),
+      entered: (number, state) => {
+        // States of one run often stand side by side.
+        if (last !== number) {
+          last = number
+          id = `${stem}-${number}"`
+          found = this.found.get(id)
+        }
+        if (found) this.#enter(id, found, state)
+      },
+    }
+    readBatch(text, rows, this.#codec, only)
+  }
+
+  #create(id: string, run: TaskRun): void {
+    if (this.found.has(id)) return
+    this.lastRecord = Math.max(this.lastRecord, run.state.timestamp)
+    if (!isSettled(run.state)) this.unsettled += 1
+    else if (this.#forgetsSettled) return
+    this.found.set(id, { run, states: [run.state] })
+  }
+
+  #enter(id: string, { run, states }: ReadRun, state: State): void {
+    this.lastRecord = Math.max(this.lastRecord, state.timestamp)
+    const wasSettled = isSettled(run.state)
+    if (!follow(run, state)) return
+    states.push(state)
+    const hasSettled = isSettled(state)
+    this.unsettled += Number(wasSettled) - Number(hasSettled)
+    if (hasSettled && this.#forgetsSettled) this.found.delete(id)
+  }
+}
+
+/** Enters a state unless the run has ended: what is terminal stays, whatever a damaged writer may have added. */
+export function follow(run: Run, state: State): boolean {
+  if (isTerminal(run.state)) return false
+  enter(run, state)
+  return true
+}

@@ -98,6 +98,34 @@ test('what a large line has pushed out is acknowledged at once', async t => {
   await journal.close(closed)
 })
 
+test('a line that still grows ends when another follows, at the end of the turn, and when all is written', async t => {
+  const { journal, read } = journalIn(t)
+  /** A line that has grown by as many letters as it was added to. */
+  const growing = (letter: string) => {
+    const line = { text: letter, end: (seq: number) => `${seq}${line.text}\n` }
+    journal.begin(line)
+    return line
+  }
+  const a = growing('a')
+  const ack = journal.acknowledged()
+  a.text += 'a'
+  journal.append('2\n')
+  growing('b').text += 'b'
+  t.equal(journal.next(), 4, 'it has ended')
+  growing('c').text += 'c'
+  t.equal(journal.acknowledged(), ack)
+  await ack
+  t.equal(read(), `${header}1aa\n2\n3bb\n4cc\n`)
+  growing('d')
+  journal.flush()
+  t.match(read(), /\n5d\n$/)
+  growing('e')
+  await journal.close(closed)
+  t.match(read(), /\n5d\n6e\n\{"c":0,"q":7\}\n$/)
+  journal.begin(a)
+  t.equal(journal.next(), 8, 'nothing is added any more')
+})
+
 test('the last line says that the journal is closed', async t => {
   const { journal, read } = journalIn(t)
   journal.append('1\n')

@@ -9,7 +9,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { type Test, test } from 'tap'
+import tap, { type Test, test } from 'tap'
 import { isMintakaError, MintakaError } from '../../lib/core/errors.js'
 import { states } from '../../lib/core/state.js'
 import type { StoreSurroundings } from '../../lib/core/store.js'
@@ -19,6 +19,8 @@ import { type ProcessId, thisProcess } from '../../lib/store/process-id.js'
 import { storeSuite } from '../../lib/testing/store-suite.js'
 import { codec } from '../../lib/values/json.js'
 import { change, flowRun, taskRun } from './fixtures/runs.js'
+
+tap.setTimeout(240_000) // hundreds of stores are opened and synced, on whatever machine this is
 
 test('JsonStore is a store', async t => {
   let stores = 0

@@ -3,11 +3,13 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { type Test, test } from 'tap'
+import tap, { type Test, test } from 'tap'
 import { isMintakaError } from '../../lib/core/errors.js'
 import { isTerminal } from '../../lib/core/state.js'
 import { JsonStore } from '../../lib/store/json.js'
 import { codec } from '../../lib/values/json.js'
+
+tap.setTimeout(240_000) // processes that write until they are killed, on whatever machine this is
 
 // Several processes share one folder. They run what has been built: `npm run build` comes first.
 

@@ -2,7 +2,7 @@
 import { allowedFuture, type RunFuture } from '../core/future.js'
 import { copier, copyWith } from '../core/traverse.js'
 import { Snapshot } from '../values/snapshot.js'
-import { giveAway } from '../values/transfer.js'
+import { giveAway, markHandedOver } from '../values/transfer.js'
 import { Future } from './future.js'
 import { type Edge, type Inputs, isEdge } from './inputs.js'
 import { Whole } from './whole.js'
@@ -60,6 +60,7 @@ function handOver(result: unknown): unknown {
   const snapshot = new Snapshot('takes all', result)
   const value = copier(isNothing, () => undefined, snapshot.take)(result)
   for (const buffer of snapshot.owned) giveAway(buffer)
+  if (typeof result === 'object' && result !== null) markHandedOver(result)
   return value
 }
 

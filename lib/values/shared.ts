@@ -9,7 +9,7 @@ import { Encoder, unsendable } from './encoder.js'
 import { isDetached, nameOfView, tag, viewOf } from './shapes.js'
 
 /** A copy of `value` that every thread can read. Throws for what may not travel, and where there is no memory for it. */
-export function share(value: object): SharedArrayBuffer {
+export function share(value: unknown): SharedArrayBuffer {
   const encoder = new SharingEncoder()
   const head = v8.serialize(encoder.encode(value))
   const start = aligned(headAt + head.length)

@@ -59,3 +59,15 @@ export function giveAway(buffer: ArrayBuffer): void {
 export function isMovable(buffer: ArrayBuffer): boolean {
   return givenAway.has(buffer) || marked.has(buffer)
 }
+
+const handedOver = new WeakSet<object>()
+
+/** Says of a value that its buffers have been taken: it is not what it was. */
+export function markHandedOver(value: object): void {
+  handedOver.add(value)
+}
+
+/** Whether the buffers of a value have been taken. */
+export function isHandedOver(value: object): boolean {
+  return handedOver.has(value)
+}

@@ -7,6 +7,7 @@ import { isMintakaError, MintakaError } from '../../lib/core/errors.js'
 import { isState, states } from '../../lib/core/state.js'
 import { lostFields } from '../../lib/values/errors.js'
 import { codec } from '../../lib/values/json.js'
+import { readShared, share } from '../../lib/values/shared.js'
 import { fromWire, thrownToWire, toWire } from '../../lib/values/wire.js'
 
 const { port1, port2 } = new MessageChannel()
@@ -27,6 +28,7 @@ const ways: Record<string, (value: unknown) => unknown> = {
   },
   'v8.serialize': value => fromWire(v8.deserialize(v8.serialize(toWire(value)))),
   codec: value => codec.decode(codec.encode(value)),
+  'shared memory': value => readShared(share(value)),
 }
 
 /** An array with numbers at these indexes only. */
@@ -160,7 +162,8 @@ for (const [way, carry] of Object.entries(ways)) {
       Float64Array,
       ArrayBuffer,
     ]
-    if (way === 'postMessage') t.ok(views[0].buffer === views[1].buffer && views[1].buffer === views[2], 'aliases stay')
+    if (way === 'postMessage' || way === 'shared memory')
+      t.ok(views[0].buffer === views[1].buffer && views[1].buffer === views[2], 'aliases stay')
   })
 
   test(`by ${way} a state arrives as a state`, async t => {

@@ -1,6 +1,6 @@
 /**
  * Runs every benchmark, each in a process of its own, one after the other. `npm run bench`; names choose among them:
- * `npm run bench -- tiny mixes`.
+ * `npm run bench -- tiny mixes`. What they print is markdown: `npm run --silent bench >bench/node-20.md`.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -10,10 +10,13 @@ const chosen = process.argv.slice(2)
 
 for (const name of chosen.length > 0 ? chosen : names) {
   const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url))
+  const start = performance.now()
   const { status } = spawnSync(process.execPath, ['--expose-gc', '--import', 'tsx', file], { stdio: 'inherit' })
-  if (status !== 0) {
-    console.error(`bench/${name}.ts ended with ${status}.`)
-    process.exitCode = 1
-  }
   console.log()
+  console.error(`bench/${name}.ts: ${status === 0 ? '' : `ended with ${status}, `}${secondsSince(start)} s\n`)
+  if (status !== 0) process.exitCode = 1
+}
+
+function secondsSince(start: number): number {
+  return Math.round((performance.now() - start) / 1000)
 }

@@ -1,5 +1,8 @@
 /** The thread pool of the library, called by hand: dispatch alone, without flows and states. */
+import type { Outcome } from 'mintaka'
 import { ThreadPool } from '../dist/lib/threads/pool.js'
+import type { Work, WorkCall } from '../lib/threads/job.js'
+import type { Code } from '../lib/threads/protocol.js'
 import type { Body } from './bodies.js'
 
 /** Two threads or more, and what calls the functions in them. */
@@ -14,13 +17,11 @@ export class BarePool implements AsyncDisposable {
   /** A function that calls `body` in a thread. */
   runner({ url, exportName }: Body): (value: number) => Promise<unknown> {
     const code = { key: `${url}#${exportName}`, taskName: exportName, url, exportName }
-    return async value => {
-      const id = `flow-1:${++this.#count}`
-      const call = { id, name: `${exportName}-${this.#count}`, ...common }
-      const outcome = await this.#pool.run({ call, code, priority: 0, encodeArgs: () => [value] })
-      if (outcome.type === 'returned') return outcome.value
-      throw outcome.type === 'stopped' ? new Error(`${id} was stopped`) : outcome.error
-    }
+    const series = { id: 'flow-1-', name: `${exportName}-` }
+    return value =>
+      new Promise((resolve, reject) =>
+        this.#pool.run(new BareWork(code, series, ++this.#count, value, resolve, reject)),
+      )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -29,14 +30,71 @@ export class BarePool implements AsyncDisposable {
 }
 
 const { signal } = new AbortController()
-const common = {
-  attempt: 1,
-  flowRunId: 'flow-1',
-  tags: [],
-  signal,
-  whenStopped() {},
-  started() {},
-  log() {},
-  progress() {},
-  printed() {},
+
+/** A call, and what is to be done when it has ended, in one object. */
+class BareWork implements Work, WorkCall {
+  readonly code: Code
+  readonly series: NonNullable<WorkCall['series']>
+  readonly idNumber: number
+  readonly args: readonly [number]
+  private readonly resolve: (value: unknown) => void
+  private readonly reject: (error: unknown) => void
+
+  constructor(
+    code: Code,
+    series: NonNullable<WorkCall['series']>,
+    number: number,
+    value: number,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.code = code
+    this.series = series
+    this.idNumber = number
+    this.args = [value]
+    this.resolve = resolve
+    this.reject = reject
+  }
+
+  get call(): WorkCall {
+    return this
+  }
+  get nameNumber(): number {
+    return this.idNumber
+  }
+  get id(): string {
+    return this.series.id + this.idNumber
+  }
+  get name(): string {
+    return this.series.name + this.idNumber
+  }
+  get flowRunId(): string {
+    return 'flow-1'
+  }
+  get attempt(): number {
+    return 1
+  }
+  get priority(): number {
+    return 0
+  }
+  get tags(): readonly string[] {
+    return []
+  }
+  get signal(): AbortSignal {
+    return signal
+  }
+
+  encodeArgs(): unknown {
+    return this.args
+  }
+  whenStopped(): void {}
+  started(): void {}
+  log(): void {}
+  printed(): void {}
+  progress(): void {}
+
+  ended(outcome: Outcome): void {
+    if (outcome.type === 'returned') this.resolve(outcome.value)
+    else this.reject(outcome.type === 'stopped' ? new Error(`${this.id} was stopped`) : outcome.error)
+  }
 }

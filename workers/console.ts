@@ -71,7 +71,7 @@ function levelOn(fd: 1 | 2): LogLevel {
 function say(level: LogLevel, text: string): void {
   const call = currentCall()
   if (call) call.printed(level, text)
-  else post({ mintaka: 'printed', n: 0, level, text, at: Date.now() })
+  else post({ type: 'printed', n: 0, level, text, at: Date.now() })
 }
 
 /** The open groups of a console. They end with the call that opened them, or they would indent what others print. */

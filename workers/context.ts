@@ -1,11 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { parentPort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import type { TaskContext } from '../lib/core/context.js'
 import { MintakaError } from '../lib/core/errors.js'
 import type { LogLevel } from '../lib/core/logger.js'
-import type { Claims } from '../lib/threads/claims.js'
-import type { Envelope, Notice } from '../lib/threads/protocol.js'
-import { thrownToWire, toWire } from '../lib/values/wire.js'
+import { asList, type Envelope, type Notice } from '../lib/threads/protocol.js'
+import type { Slots } from '../lib/threads/slots.js'
+import { fromWire, thrownToWire, toWire } from '../lib/values/wire.js'
+
+type Fn = (...args: unknown[]) => unknown
 
 const running = new AsyncLocalStorage<CallContext>()
 
@@ -14,23 +16,25 @@ const running = new AsyncLocalStorage<CallContext>()
  * made when one does.
  */
 export class CallContext {
-  readonly taskName: string
   /** How many notices have been posted. */
   posted = 0
   hasEnded = false
   private readonly envelope: Envelope
-  private readonly claims: Claims
+  private readonly slots: Slots
   private made: TaskContext | undefined
   private controller: AbortController | undefined
 
-  constructor(envelope: Envelope, taskName: string, claims: Claims) {
+  constructor(envelope: Envelope, slots: Slots) {
     this.envelope = envelope
-    this.taskName = taskName
-    this.claims = claims
+    this.slots = slots
   }
 
   get n(): number {
     return this.envelope.n
+  }
+
+  get taskName(): string {
+    return this.envelope.kin.taskName
   }
 
   /** What `taskContext()` gives. */
@@ -45,27 +49,27 @@ export class CallContext {
   }
 
   throwIfStopped(): void {
-    if (this.claims.isStopped(this.n)) throw this.stopError()
+    if (this.slots.isStopped(this.n)) throw this.stopError()
   }
 
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
     const wire = fields === undefined ? undefined : fieldsToWire(fields)
-    this.post({ mintaka: 'log', n: this.n, level, message: String(message), fields: wire, at: Date.now() })
+    this.post({ type: 'log', n: this.n, level, message: String(message), fields: wire, at: Date.now() })
   }
 
   progress(fraction: number, note?: string): void {
-    this.post({ mintaka: 'progress', n: this.n, fraction, note: note === undefined ? undefined : String(note) })
+    this.post({ type: 'progress', n: this.n, fraction, note: note === undefined ? undefined : String(note) })
   }
 
   /** Its code has printed this. */
   printed(level: LogLevel, text: string): void {
-    this.post({ mintaka: 'printed', n: this.n, level, text, at: Date.now() })
+    this.post({ type: 'printed', n: this.n, level, text, at: Date.now() })
   }
 
   /** Nothing of the call runs any more. */
   end(): void {
     this.hasEnded = true
-    if (this.controller) this.claims.release()
+    if (this.controller) this.slots.release()
   }
 
   private post(notice: Notice): void {
@@ -75,7 +79,7 @@ export class CallContext {
 
   private watchStop(): AbortController {
     const controller = new AbortController()
-    this.claims.whenStopped(
+    this.slots.whenStopped(
       this.n,
       () => controller.abort(this.stopError()),
       () => this.hasEnded,
@@ -90,7 +94,8 @@ export class CallContext {
 }
 
 // Functions of their own, not methods: `const { progress } = taskContext()` works as it does in process.
-function contextOf(call: CallContext, { id, name, flowRunId, attempt, tags }: Envelope): TaskContext {
+function contextOf(call: CallContext, { id, name, kin }: Envelope): TaskContext {
+  const { flowRunId, attempt, tags } = kin
   return {
     taskRunId: id,
     taskRunName: name,
@@ -111,9 +116,16 @@ function contextOf(call: CallContext, { id, name, flowRunId, attempt, tags }: En
   }
 }
 
-/** Runs `body` as the code of a call. */
-export function runAs<T>(context: CallContext, body: () => T): T {
-  return running.run(context, body)
+/** Runs a function as the code of a call, with the arguments that are at `at` in a parcel. */
+export function runAs(context: CallContext, fn: Fn, args: readonly unknown[], at: number, arity: number): unknown {
+  switch (arity) {
+    case 1:
+      return running.run(context, fn, args[at])
+    case asList:
+      return running.run(context, () => fn(...(fromWire(args[at]) as unknown[])))
+    default:
+      return running.run(context, fn, ...args.slice(at, at + arity))
+  }
 }
 
 /** The call whose code is running, if one is. */
@@ -128,9 +140,16 @@ export function taskContext(): TaskContext {
   throw new MintakaError('OUTSIDE_RUN', 'taskContext() was called outside a task. Call it in the function of a task.')
 }
 
+let port: MessagePort | undefined
+
+/** Where notices go. */
+export function postBy(own: MessagePort): void {
+  port = own
+}
+
 /** Says something to the pool. */
-export function post(notice: Notice, moved: readonly ArrayBuffer[] = []): void {
-  parentPort?.postMessage(notice, moved)
+export function post(notice: Notice, moved?: readonly ArrayBuffer[]): void {
+  port?.postMessage(notice, moved)
 }
 
 // A line of a log is never worth an error: what cannot travel is written as text.

@@ -69,6 +69,10 @@ export interface Call {
   /** From 1. */
   readonly attempt: number
   readonly flowRunId: string
+  /** For an id and a name that differ from those of other calls by their last number alone: so thousands travel as one. */
+  readonly series?: CallSeries | undefined
+  readonly idNumber?: number
+  readonly nameNumber?: number
   readonly tags: readonly string[]
   readonly task: TaskCode
   /** The arguments, with the values of futures in place. */
@@ -106,6 +110,12 @@ export interface Call {
   printed(level: LogLevel, text: string, at?: number): void
   /** Passes `taskContext().progress()` on, for code that runs elsewhere. */
   progress(fraction: number, note?: string): void
+}
+
+/** What ids and names of the calls of one task in one flow run begin with: one object for all of them. */
+export interface CallSeries {
+  readonly id: string
+  readonly name: string
 }
 
 /** What is known of a task's code: enough to run it here, and to find it in its file and send it. */

@@ -2,6 +2,7 @@ import type { ResourceLimits } from 'node:worker_threads'
 import { MintakaError } from '../core/errors.js'
 import type { Call, Executor, ExecutorSession, ExecutorSurroundings, Outcome, TaskCode } from '../core/executor.js'
 import { type Check, check, checkOptions } from '../core/options.js'
+import type { Work } from '../threads/job.js'
 import { ThreadPool, type ThreadPoolOptions } from '../threads/pool.js'
 import type { Code } from '../threads/protocol.js'
 import { toWire } from '../values/wire.js'
@@ -45,16 +46,16 @@ class ParallelSession implements ExecutorSession {
     this.#options = { ...options, warn: (message, fields) => log.warn(message, fields) }
   }
 
-  submit(call: Call): Promise<Outcome> {
+  submit(call: Call): undefined {
     if (this.#isClosed) {
       const text = `Task '${call.task.name}' was submitted to a parallel executor that has been closed.`
-      return Promise.reject(new MintakaError('EXECUTOR_CLOSED', text, { task: call.task.name }))
+      throw new MintakaError('EXECUTOR_CLOSED', text, { task: call.task.name })
     }
     const code = this.#codeOf(call.task)
     if (!(code instanceof Promise)) return this.#run(call, code)
-    return code.then(
+    code.then(
       code => this.#run(call, code),
-      error => ({ type: 'threw', error }),
+      error => call.ended({ type: 'threw', error }),
     )
   }
 
@@ -63,15 +64,9 @@ class ParallelSession implements ExecutorSession {
     await this.#pool?.[Symbol.asyncDispose]()
   }
 
-  #run(call: Call, code: Code): Promise<Outcome> {
+  #run(call: Call, code: Code): undefined {
     this.#pool ??= new ThreadPool(this.#options)
-    const taskName = call.task.name
-    return this.#pool.run({
-      call,
-      code,
-      priority: call.annotations?.priority ?? 0,
-      encodeArgs: moved => toWire(call.args, index => `argument ${index + 1}`, { task: taskName, moved }),
-    })
+    this.#pool.run(new ParallelWork(call, code))
   }
 
   // Prepared once per task; what failed once fails again.
@@ -96,6 +91,33 @@ class ParallelSession implements ExecutorSession {
     }
     this.#codes.set(task, code)
     return code
+  }
+}
+
+class ParallelWork implements Work {
+  readonly call: Call
+  readonly code: Code
+
+  constructor(call: Call, code: Code) {
+    this.call = call
+    this.code = code
+  }
+
+  get priority(): number {
+    return this.call.annotations?.priority ?? 0
+  }
+
+  get args(): readonly unknown[] {
+    return this.call.args
+  }
+
+  encodeArgs(moved: ArrayBuffer[]): unknown {
+    const { args, task } = this.call
+    return toWire(args, index => `argument ${index + 1}`, { task: task.name, moved })
+  }
+
+  ended(outcome: Outcome): void {
+    this.call.ended(outcome)
   }
 }
 

@@ -1,11 +1,11 @@
 import type { Call, Outcome } from '../core/executor.js'
-import { fromWire } from '../values/wire.js'
-import type { Code, Reply } from './protocol.js'
+import type { Code } from './protocol.js'
+import { isPrimitive } from './weight.js'
 
 type Needed = 'id' | 'name' | 'attempt' | 'flowRunId' | 'tags' | 'signal' | 'started' | 'log' | 'printed' | 'progress'
 
-export interface WorkCall extends Pick<Call, Needed> {
-  /** Calls with a deadline never share a batch. */
+export interface WorkCall extends Pick<Call, Needed>, Partial<Pick<Call, 'series' | 'idNumber' | 'nameNumber'>> {
+  /** Calls with a deadline never share a parcel. */
   readonly timeoutMs?: number | undefined
   /** Calls back when `signal` fires, or has fired. An AbortController for every call costs a fifth of the throughput. */
   whenStopped?(callback: () => void): void
@@ -16,16 +16,24 @@ export interface Work {
   readonly call: WorkCall
   readonly code: Code
   readonly priority: number
+  readonly args: readonly unknown[]
   /** The list of arguments in wire form; `moved` takes the buffers to move. Throws NOT_SENDABLE. */
   encodeArgs(moved: ArrayBuffer[]): unknown
+  /** Told once, when the code of the call has ended or was stopped. `times` are missing if it never began. */
+  ended(outcome: Outcome, times: Times | undefined): void
+}
+
+/** When things happened to a call, epoch milliseconds with fractions. */
+export interface Times {
+  readonly queuedAt: number
+  readonly startedAt: number
+  readonly endedAt: number
 }
 
 /** A code, as a pool knows it. */
 export interface KnownCode {
   readonly code: Code
   readonly number: number
-  /** The most of its calls that may share a batch. */
-  allowance: number
 }
 
 /** Where a call is when it is not in the queue. */
@@ -39,70 +47,70 @@ export class Job {
   readonly code: KnownCode
   /** Calls are counted in the order in which they came. */
   readonly order: number
+  readonly queuedAt: number
   /** Waiting, on the way to a thread or in one, or settled. */
   place: 'queue' | JobPlace | 'settled' = 'queue'
-  /** Its place among the calls of its batch. */
-  index = 0
+  /** Its number among the calls of its thread. */
+  n = 0
+  /** It shares no parcel. */
   isAlone: boolean
   wasReported = false
   isStopping = false
-  /** How many of its notices have come. */
-  received = 0
-  reply: Reply | undefined
-  grace: NodeJS.Timeout | undefined
+  grace: NodeJS.Timeout | undefined = undefined
   /** How it ends whatever its code makes of it. */
-  verdict: Outcome | undefined
+  verdict: Outcome | undefined = undefined
   /** The buffers that its arguments move: once sent, they cannot be sent again. */
-  moved: ArrayBuffer[] | undefined
-  private readonly resolve: (outcome: Outcome) => void
-  private encoded: { readonly args: unknown } | undefined
+  moved: ArrayBuffer[] | undefined = undefined
+  /** The list of arguments in wire form, once it had to be encoded. */
+  wire: unknown = undefined
 
-  constructor(work: Work, code: KnownCode, order: number, resolve: (outcome: Outcome) => void) {
+  constructor(work: Work, code: KnownCode, order: number, queuedAt: number) {
     this.work = work
     this.code = code
     this.order = order
-    this.resolve = resolve
+    this.queuedAt = queuedAt
     this.isAlone = work.call.timeoutMs !== undefined
   }
 
-  /** The arguments in wire form, encoded once. Throws NOT_SENDABLE. */
-  args(): unknown {
-    if (!this.encoded) {
-      const moved: ArrayBuffer[] = []
-      this.encoded = { args: this.work.encodeArgs(moved) }
-      if (moved.length > 0) {
-        this.moved = moved
-        this.isAlone = true
-      }
+  /** Encodes the arguments, unless they are fit to be sent as they are. Once. Throws NOT_SENDABLE. */
+  encode(): void {
+    if (this.wire !== undefined || this.work.args.every(isPrimitive)) return
+    const moved: ArrayBuffer[] = []
+    this.wire = this.work.encodeArgs(moved)
+    if (moved.length > 0) {
+      this.moved = moved
+      this.isAlone = true
     }
-    return this.encoded.args
-  }
-
-  /** Whether all that the call has said has come: a line of its log must not come after its result. */
-  get isComplete(): boolean {
-    return this.reply !== undefined && this.received >= this.reply.posted
   }
 
   began(at: number | undefined): void {
     if (this.wasReported || at === undefined) return
     this.wasReported = true
-    this.work.call.started(at)
+    // Clocks of two threads may differ by a little.
+    this.work.call.started(Math.floor(Math.max(at, this.queuedAt)))
   }
 
-  settle(outcome: Outcome): void {
+  /** For an end that is known while somebody still hands the call over: told when they are through. */
+  settleSoon(outcome: Outcome): void {
     if (this.place === 'settled') return
     this.place = 'settled'
-    clearTimeout(this.grace)
-    this.resolve(this.isStopping ? { type: 'stopped' } : (this.verdict ?? outcome))
+    queueMicrotask(() => this.work.ended(this.isStopping ? { type: 'stopped' } : outcome, undefined))
+  }
+
+  /** `startedAt` and `endedAt` as the thread has noted them. */
+  settle(outcome: Outcome, startedAt?: number, endedAt?: number): void {
+    if (this.place === 'settled') return
+    this.place = 'settled'
+    if (this.grace) clearTimeout(this.grace)
+    const { queuedAt } = this
+    const times =
+      startedAt === undefined || endedAt === undefined
+        ? undefined
+        : { queuedAt, startedAt: Math.max(startedAt, queuedAt), endedAt }
+    this.work.ended(this.isStopping ? { type: 'stopped' } : (this.verdict ?? outcome), times)
   }
 }
 
 export function isBefore(one: Job, other: Job): boolean {
   return one.order < other.order
-}
-
-export function outcomeOf({ type, value }: Reply): Outcome {
-  if (type === 'stopped') return { type }
-  const decoded = fromWire(value)
-  return type === 'returned' ? { type, value: decoded } : { type, error: decoded }
 }

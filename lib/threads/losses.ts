@@ -1,4 +1,5 @@
 import { MintakaError } from '../core/errors.js'
+import type { Outcome } from '../core/executor.js'
 
 /** The error of a call whose thread was lost. */
 export function workerLost(taskName: string, cause: unknown, hadEnded = false): MintakaError {
@@ -20,6 +21,13 @@ export function workerLost(taskName: string, cause: unknown, hadEnded = false): 
   })
 }
 
+/** The error of calls for which there can be no thread. */
+export function workersLost(count: number, cause: unknown): MintakaError {
+  const { message = String(cause) } = (cause ?? {}) as { message?: string }
+  const text = `No worker could be started: ${count} in a row ended before their first task (${message}).`
+  return new MintakaError('WORKER_LOST', text, { cause })
+}
+
 /** The error of a call whose message was refused when it was posted. */
 export function notSendable(taskName: string, what: string, cause: unknown): MintakaError {
   const { message } = cause as Error
@@ -29,4 +37,8 @@ export function notSendable(taskName: string, what: string, cause: unknown): Min
 
 export function isCloneError(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'DataCloneError'
+}
+
+export function crashed(error: unknown): Outcome {
+  return { type: 'crashed', error }
 }

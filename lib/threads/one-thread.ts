@@ -1,34 +1,85 @@
-import type { ResourceLimits } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, type ResourceLimits, type Worker } from 'node:worker_threads'
 import type { Piscina as PiscinaType } from 'piscina'
-import type { ThreadData } from './protocol.js'
+import type { Notice, ThreadStart } from './protocol.js'
 
 export type PiscinaClass = typeof PiscinaType
 
 export interface WorkerOptions {
   readonly resourceLimits?: ResourceLimits | undefined
-  /** How long a thread without work is kept. Default: as long as its pool. */
-  readonly idleTimeoutMs?: number | undefined
 }
 
-/** A Piscina of a single thread, so that it is known at every moment what runs where, and ending it ends nothing else. */
-export function oneThread(Piscina: PiscinaClass, memory: SharedArrayBuffer, options: WorkerOptions): PiscinaType {
-  const workerData: ThreadData = { mintaka: memory }
-  return new Piscina({
+/** What is told of a thread. */
+export interface ThreadEvents {
+  onNotice(notice: Notice): void
+  /** It has ended, and nobody had asked for it: ran out of memory, exited, or could not load its file. */
+  onLost(error: unknown): void
+}
+
+/**
+ * A Piscina of a single thread, so that it is known at every moment what runs where, and ending it ends nothing else.
+ * Piscina starts, limits and ends the thread; calls and replies take a port of our own and shared memory, because its
+ * message per task each way is what limits a pool of small tasks.
+ */
+export class OneThread {
+  readonly port: MessagePort
+  private readonly piscina: PiscinaType
+  private readonly worker: Worker
+  private isEnding = false
+
+  constructor(Piscina: PiscinaClass, memory: SharedArrayBuffer, options: WorkerOptions, events: ThreadEvents) {
+    const { port1, port2 } = new MessageChannel()
+    this.port = port1
+    this.port.on('message', (notice: Notice) => events.onNotice(notice))
+    this.port.unref()
+    this.piscina = new Piscina(piscinaOptions(options))
+    this.piscina.on('error', () => {}) // the worker's own event tells it
+    const start: ThreadStart = { memory, port: port2 }
+    let cause: unknown
+    const started = this.piscina.run(start, { transferList: [port2] })
+    this.worker = this.piscina.threads[0] as Worker
+    this.worker.on('error', error => {
+      cause = error
+    })
+    this.worker.on('exit', code => {
+      if (!this.isEnding) events.onLost(cause ?? new Error(`worker exited with code: ${code}`))
+    })
+    // Its port is closed before it has ended, and then nothing else keeps the process until the end is told.
+    this.port.on('close', () => this.worker.ref())
+    started.catch(error => {
+      cause ??= error
+      void this.worker.terminate() // its file has loaded, and failed
+    })
+  }
+
+  /** Ends the thread, whatever runs in it. Resolves when nothing does any more. */
+  async end(): Promise<void> {
+    this.isEnding = true
+    await this.worker.terminate()
+    await this.piscina.destroy()
+  }
+
+  close(): void {
+    this.port.close()
+  }
+}
+
+function piscinaOptions({ resourceLimits }: WorkerOptions) {
+  return {
     filename: new URL('../../workers/thread.js', import.meta.url).href,
     minThreads: 0,
     maxThreads: 1,
     concurrentTasksPerWorker: 1,
-    idleTimeout: options.idleTimeoutMs ?? Number.POSITIVE_INFINITY,
+    idleTimeout: Number.POSITIVE_INFINITY,
     // Otherwise an idle thread is frozen, and with it whatever a task left open.
-    atomics: 'disabled',
+    atomics: 'disabled' as const,
     recordTiming: false,
+    workerHistogram: false,
     // What we send needs no loader, and preloads may print or listen.
     execArgv: [],
     argv: process.argv.slice(2),
     env: { ...process.env, NODE_OPTIONS: withoutPreloads(process.env['NODE_OPTIONS'] ?? '') },
-    workerData,
-    ...(options.resourceLimits ? { resourceLimits: options.resourceLimits } : {}),
-  })
+    ...(resourceLimits ? { resourceLimits } : {}),
+  }
 }
 
 /** NODE_OPTIONS without what would load other code into a thread. */

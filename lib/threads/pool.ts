@@ -1,28 +1,36 @@
 import { MintakaError } from '../core/errors.js'
 import type { Outcome } from '../core/executor.js'
+import { Clock } from './clock.js'
 import { isBefore, Job, type KnownCode, type Work, type WorkCall } from './job.js'
+import { crashed, workersLost } from './losses.js'
 import type { PiscinaClass } from './one-thread.js'
-import { batchSize, firstAllowance, longestTail } from './policy.js'
+import { batchSize, heaviestBatch, longestTail, smallestRefill } from './policy.js'
 import type { Code } from './protocol.js'
 import { PriorityQueue } from './queue.js'
 import { Thread, type ThreadHome, type ThreadOptions } from './thread.js'
 import { defaultThreads } from './thread-count.js'
+import { weightOf } from './weight.js'
 
 export interface ThreadPoolOptions extends ThreadOptions {
   /** Default: as many as the processors that this process may use, or MINTAKA_THREADS. */
   readonly threads?: number | undefined
+  /** How long a thread without work is kept. Default: as long as its pool. */
+  readonly idleTimeoutMs?: number | undefined
 }
 
 // Short enough for a deadline of 10 ms, long enough to cost nothing.
 const reportEveryMs = 5
+
+/** So many threads in a row that ended before they could begin anything: no more are started for those who wait. */
+const mostStillborn = 3
 
 /**
  * Threads that carry calls out, one call each at a time, higher priority first. Threads start as they are needed and
  * keep no process alive while they have nothing to do.
  *
  * A call that finds a thread free goes there by itself. Where calls wait they go in batches (`policy` says how many),
- * because a message each way costs more than a small task does; what a batch has not begun comes back when a thread has
- * nothing to do, when a call keeps the others waiting, when something more urgent comes, and when its thread is lost.
+ * because a message costs more than a small task does; what a thread has not begun comes back when another has nothing
+ * to do, when a call keeps the others waiting, when something more urgent comes, and when the thread is lost.
  */
 export class ThreadPool implements AsyncDisposable {
   private readonly options: ThreadPoolOptions
@@ -36,13 +44,18 @@ export class ThreadPool implements AsyncDisposable {
   private readonly ending = new Set<Promise<void>>()
   private readonly home: ThreadHome = {
     onFree: thread => this.onFree(thread),
+    onRoom: thread => this.onRoom(thread),
     onBack: jobs => this.onBack(jobs),
+    onStillborn: (jobs, error) => this.onStillborn(jobs, error),
   }
+  private readonly clock = new Clock()
   private lowestPriority = 0
   private count = 0
+  private stillborn = 0
   private Piscina: PiscinaClass | undefined
   private loading: Promise<void> | undefined
   private reporting: NodeJS.Timeout | undefined
+  private retiring: NodeJS.Timeout | undefined
   private isClosed = false
   private isDispatching = false
 
@@ -51,49 +64,47 @@ export class ThreadPool implements AsyncDisposable {
     this.size = options.threads ?? defaultThreads()
   }
 
-  /** Resolves when the code of the call has ended or was stopped. Rejects only if there can be no threads at all. */
-  run(work: Work): Promise<Outcome> {
+  /** Carries a call out, and tells `work.ended` when its code has ended or was stopped: never before it returns. */
+  run(work: Work): void {
     if (this.isClosed) {
-      return Promise.reject(
-        new MintakaError('EXECUTOR_CLOSED', 'The thread pool has been closed.', { task: work.code.taskName }),
-      )
+      throw new MintakaError('EXECUTOR_CLOSED', 'The thread pool has been closed.', { task: work.code.taskName })
     }
-    return new Promise((resolve, reject) => {
-      const job = new Job(work, this.codeOf(work.code), this.count++, resolve)
-      this.waitingCount++
-      whenStopped(work.call, () => this.stop(job))
-      if (job.place === 'settled') return
-      this.waiting.push(job, work.priority)
-      this.makeWay(work.priority)
-      if (this.Piscina) this.dispatch()
-      else this.load().catch(reject)
-    })
+    const job = new Job(work, this.codeOf(work.code), this.count++, this.clock.now())
+    this.waitingCount++
+    this.waiting.push(job, work.priority)
+    whenStopped(work.call, () => this.stop(job))
+    this.makeWay(work.priority)
+    if (this.Piscina) this.dispatch()
+    else this.load()
   }
 
   /** Ends all threads. Resolves when nothing runs in them any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.isClosed = true
     this.stopReporting()
-    for (let job = this.waiting.shift(); job; job = this.waiting.shift()) job.settle(closedOutcome())
+    clearTimeout(this.retiring)
+    this.settleWaiting(closedOutcome())
     for (const thread of this.threads) this.discard(thread, closedOutcome())
     await Promise.all(this.ending)
   }
 
-  private load(): Promise<void> {
-    this.loading ??= import('piscina').then(({ Piscina }) => {
-      this.Piscina = Piscina
-      this.dispatch()
-    })
-    return this.loading
+  private load(): void {
+    this.loading ??= import('piscina').then(
+      ({ Piscina }) => {
+        this.Piscina = Piscina
+        this.dispatch()
+      },
+      error => this.settleWaiting(crashed(error)),
+    )
   }
 
   private codeOf(code: Code): KnownCode {
     let known = this.codes.get(code.key)
-    if (!known) this.codes.set(code.key, (known = { code, number: this.codes.size, allowance: firstAllowance }))
+    if (!known) this.codes.set(code.key, (known = { code, number: this.codes.size }))
     return known
   }
 
-  // A call that cannot be sent settles at once and would dispatch again from in here.
+  // Sending and stopping may lead back here.
   private dispatch(): void {
     if (this.isDispatching || !this.Piscina || this.isClosed) return
     this.isDispatching = true
@@ -101,28 +112,34 @@ export class ThreadPool implements AsyncDisposable {
       const jobs = this.nextBatch()
       const thread = jobs.length > 0 ? this.freeThread() : undefined
       if (!thread) break
-      thread.carryOut(jobs)
-      this.reporting ??= setInterval(() => this.report(), reportEveryMs).unref()
+      this.hand(jobs, thread)
     }
     this.isDispatching = false
   }
 
+  private hand(jobs: readonly Job[], thread: Thread): void {
+    thread.carryOut(jobs)
+    this.reporting ??= setInterval(() => this.report(), reportEveryMs).unref()
+  }
+
   /** The calls that go to a thread now, encoded. */
-  private nextBatch(): Job[] {
+  private nextBatch(mayBeAlone = true): Job[] {
     const jobs: Job[] = []
-    let size = batchSize(this.waitingCount, this.size)
-    while (jobs.length === 0 || jobs.length < size) {
+    const size = batchSize(this.waitingCount, this.size)
+    let weight = 0
+    while (jobs.length < size) {
       const job = this.waiting.shift()
       if (!job) break
       if (job.place !== 'queue') continue
       this.waitingCount--
       if (!encode(job)) continue
-      size = Math.min(size, job.isAlone ? 1 : job.code.allowance)
-      if (jobs.length > 0 && jobs.length >= size) {
+      weight += weightOf(job.work.args)
+      if (job.isAlone ? jobs.length > 0 || !mayBeAlone : jobs.length > 0 && weight > heaviestBatch) {
         this.putBack([job])
         break
       }
       jobs.push(job)
+      if (job.isAlone) break
     }
     return jobs
   }
@@ -164,15 +181,44 @@ export class ThreadPool implements AsyncDisposable {
   }
 
   private onFree(thread: Thread): void {
-    if (thread.isUsable && !this.isClosed) this.idle.push(thread)
-    else this.discard(thread)
+    if (!thread.isUsable || this.isClosed) this.discard(thread)
+    else {
+      this.stillborn = 0
+      this.idle.push(thread)
+      this.retireLater()
+    }
     this.dispatch()
+  }
+
+  // Only what fills a thread for a while is worth a message that it does not wait for.
+  private onRoom(thread: Thread): void {
+    if (this.isDispatching || this.isClosed || batchSize(this.waitingCount, this.size) < smallestRefill) return
+    const jobs = this.nextBatch(false)
+    if (jobs.length > 0) this.hand(jobs, thread)
   }
 
   private onBack(jobs: readonly Job[]): void {
     if (this.isClosed) for (const job of jobs) job.settle(closedOutcome())
     else this.putBack(jobs)
     this.dispatch()
+  }
+
+  // One that waits may be let down by a machine that is short of memory for a moment; a file that cannot be loaded shall
+  // not have threads started for ever.
+  private onStillborn(jobs: readonly Job[], error: unknown): void {
+    this.stillborn++
+    this.onBack(this.stillborn < mostStillborn ? jobs : [])
+    if (this.stillborn < mostStillborn) return
+    const outcome = crashed(workersLost(this.stillborn, error))
+    for (const job of jobs) job.settle(outcome)
+    this.settleWaiting(outcome)
+  }
+
+  private settleWaiting(outcome: Outcome): void {
+    const jobs: Job[] = []
+    for (let job = this.waiting.shift(); job; job = this.waiting.shift()) jobs.push(job)
+    this.waitingCount = 0
+    for (const job of jobs) job.settle(outcome)
   }
 
   private putBack(jobs: readonly Job[]): void {
@@ -188,7 +234,7 @@ export class ThreadPool implements AsyncDisposable {
     if (job.place !== 'queue') return job.place.stop(job)
     this.waitingCount--
     job.isStopping = true
-    job.settle({ type: 'stopped' })
+    job.settleSoon({ type: 'stopped' })
   }
 
   private discard(thread: Thread, outcome?: Outcome): void {
@@ -197,12 +243,29 @@ export class ThreadPool implements AsyncDisposable {
     this.ending.add(ended)
   }
 
+  private retireLater(): void {
+    const { idleTimeoutMs } = this.options
+    if (idleTimeoutMs === undefined || this.retiring) return
+    this.retiring = setTimeout(() => this.retire(idleTimeoutMs), idleTimeoutMs).unref()
+  }
+
+  /** Ends the threads that have been without work for that long. */
+  private retire(idleTimeoutMs: number): void {
+    this.retiring = undefined
+    const longAgo = performance.now() - idleTimeoutMs
+    const kept = this.idle.filter(thread => thread.busyUntil > longAgo)
+    for (const thread of this.idle) if (thread.busyUntil <= longAgo) this.discard(thread)
+    this.idle.splice(0, this.idle.length, ...kept)
+    if (this.threads.size > 0) this.retireLater()
+  }
+
   private report(): void {
-    const now = Date.now()
+    this.clock.check()
+    const now = this.clock.now()
     let isNeeded = false
     for (const thread of this.threads) {
       thread.report(now)
-      if (thread.hasUnreported) isNeeded = true
+      if (thread.needsReports) isNeeded = true
     }
     if (!isNeeded) this.stopReporting()
   }
@@ -216,17 +279,17 @@ export class ThreadPool implements AsyncDisposable {
 /** Whether its arguments can be sent; if not, it has ended so. */
 function encode(job: Job): boolean {
   try {
-    job.args()
+    job.encode()
     return true
   } catch (error) {
-    job.settle({ type: 'threw', error })
+    job.settleSoon({ type: 'threw', error })
     return false
   }
 }
 
 function closedOutcome(): Outcome {
   const error = new MintakaError('EXECUTOR_CLOSED', 'The thread pool was closed before the task had ended.')
-  return { type: 'crashed', error }
+  return crashed(error)
 }
 
 function whenStopped(call: WorkCall, callback: () => void): void {

@@ -1,24 +1,15 @@
 /**
- * What goes between the pool and a thread. Only these envelopes are ever posted, never a value of a user's as it is: a
- * value that cannot be cloned would end the thread.
+ * What goes between the pool and a thread, by a port of their own. Only these envelopes are ever posted, never a value of
+ * a user's as it is: a value that cannot be cloned would cost others their results.
  */
+import type { MessagePort } from 'node:worker_threads'
 import type { LogLevel } from '../core/logger.js'
 
-/** A call, for a thread. */
-export interface Envelope {
-  /** Counts the calls of a thread, from 1. */
-  readonly n: number
-  readonly id: string
-  readonly name: string
-  readonly flowRunId: string
-  readonly attempt: number
-  readonly tags: readonly string[]
-  /** The number of the code in the pool. */
-  readonly code: number
-  /** The code itself, the first time. */
-  readonly newCode?: Code | undefined
-  /** The list of arguments, in wire form. */
-  readonly args: unknown
+/** What a thread is started with. */
+export interface ThreadStart {
+  /** Seen by both: the `Slots`. */
+  readonly memory: SharedArrayBuffer
+  readonly port: MessagePort
 }
 
 /** Where a thread finds a function. */
@@ -34,77 +25,80 @@ export interface Code {
   readonly captures?: unknown
 }
 
-/** How a call ended, on its way back. */
+/** What some calls of a parcel have in common. What differs, and is small, is in their slots. */
+export interface Kin {
+  readonly flowRunId: string
+  /** Their ids, up to the number that each ends with; of a call with another id, the whole of it. */
+  readonly id: string
+  readonly name: string
+  readonly isNumbered: boolean
+  readonly tags: readonly string[]
+  readonly attempt: number
+  readonly taskName: string
+  /** The number of the code in the pool. */
+  readonly code: number
+  /** The code itself, the first time. */
+  readonly newCode: Code | undefined
+  /** How many arguments each has; `asList`: one, the whole list in wire form. */
+  readonly arity: number
+  /** The thread says when the call begins: somebody has a deadline for it. */
+  readonly tells: boolean
+}
+
+export const asList = -1
+
+/** Calls on their way to a thread. */
+export interface Parcel {
+  /** The number of the first; the others follow. */
+  readonly first: number
+  readonly count: number
+  readonly kins: readonly Kin[]
+  /** The arguments of call after call, in one list: lists in lists cost as much as what is in them. */
+  readonly args: readonly unknown[]
+}
+
+/** One call of a parcel, as the thread sees it. */
+export class Envelope {
+  readonly n: number
+  readonly kin: Kin
+  private readonly idNumber: number
+  private readonly nameNumber: number
+
+  constructor(n: number, kin: Kin, idNumber: number, nameNumber: number) {
+    this.n = n
+    this.kin = kin
+    this.idNumber = idNumber
+    this.nameNumber = nameNumber
+  }
+
+  get id(): string {
+    const { kin } = this
+    return kin.isNumbered ? kin.id + this.idNumber : kin.id
+  }
+
+  get name(): string {
+    const { kin } = this
+    return kin.isNumbered ? kin.name + this.nameNumber : kin.name
+  }
+}
+
+/** How a call ended. */
 export interface Reply {
   readonly type: 'returned' | 'threw' | 'stopped'
   /** In wire form. */
   readonly value: unknown
-  /** How many notices the call has posted: they may come by another port than the reply, and arrive later. */
-  readonly posted: number
 }
 
-/**
- * A batch as it is posted: the number of its first call, then the fields of call after call. One flat list, because names
- * of fields and lists in lists cost as much as what is in them.
- */
-export type PackedBatch = unknown[]
+/** Something has ended: the slots tell what. */
+export const look = 0
 
-const fieldsOfCall = 6
-
-export function packBatch(first: number): PackedBatch {
-  return [first]
-}
-
-export function packCall(batch: PackedBatch, envelope: Omit<Envelope, 'n'>): void {
-  const { id, name, flowRunId, code, args, attempt, tags, newCode } = envelope
-  // The flow run's id, or how much of the task run's id it is.
-  const flow = id.startsWith(flowRunId) ? flowRunId.length : flowRunId
-  const isPlain = attempt === 1 && tags.length === 0 && !newCode
-  batch.push(id, name, flow, code, args, isPlain ? 0 : { attempt, tags, newCode })
-}
-
-export function countOf(batch: PackedBatch): number {
-  return (batch.length - 1) / fieldsOfCall
-}
-
-export function unpackCall(batch: PackedBatch, index: number): Envelope {
-  const at = 1 + index * fieldsOfCall
-  const id = batch[at] as string
-  const flow = batch[at + 2] as string | number
-  const rest = batch[at + 5] as Pick<Envelope, 'attempt' | 'tags' | 'newCode'> | 0
-  return {
-    n: (batch[0] as number) + index,
-    id,
-    name: batch[at + 1] as string,
-    flowRunId: typeof flow === 'number' ? id.slice(0, flow) : flow,
-    code: batch[at + 3] as number,
-    args: batch[at + 4],
-    attempt: rest ? rest.attempt : 1,
-    tags: rest ? rest.tags : [],
-    newCode: rest ? rest.newCode : undefined,
-  }
-}
-
-/** Replies as they are posted: the number of a call and the fields of its reply, one after the other. */
-export type PackedReplies = unknown[]
-
-export function packReply(replies: PackedReplies, n: number, { type, value, posted }: Reply): void {
-  replies.push(n, type, value, posted)
-}
-
-export function* unpackReplies(replies: PackedReplies): Iterable<[n: number, reply: Reply]> {
-  for (let at = 0; at < replies.length; at += 4) {
-    const [n, type, value, posted] = replies.slice(at, at + 4) as [number, Reply['type'], unknown, number]
-    yield [n, { type, value, posted }]
-  }
-}
-
-/** What a thread says on the side; `n` is the call it belongs to. */
+/** What a thread says; `n` is the call it belongs to. */
 export type Notice =
-  /** How some calls of the batch have ended. */
-  | { readonly mintaka: 'replies'; readonly replies: PackedReplies }
+  | typeof look
+  /** How a call ended whose result is not small. */
+  | { readonly type: 'reply'; readonly n: number; readonly reply: Reply }
   | {
-      readonly mintaka: 'log'
+      readonly type: 'log'
       readonly n: number
       readonly level: LogLevel
       readonly message: string
@@ -113,19 +107,12 @@ export type Notice =
     }
   /** A line for the console, which the thread has formatted; `n` is 0 for what no call printed. */
   | {
-      readonly mintaka: 'printed'
+      readonly type: 'printed'
       readonly n: number
       readonly level: LogLevel
       readonly text: string
       readonly at: number
     }
-  | { readonly mintaka: 'progress'; readonly n: number; readonly fraction: number; readonly note: string | undefined }
+  | { readonly type: 'progress'; readonly n: number; readonly fraction: number; readonly note: string | undefined }
   /** Something failed in the background; `n` is 0 where nobody knows whose it was, and where that call had ended. */
-  | { readonly mintaka: 'stray'; readonly n: number; readonly taskName: string | undefined; readonly error: unknown }
-  /** The reply to call `n` could not be posted. */
-  | { readonly mintaka: 'unsent'; readonly n: number; readonly error: unknown }
-
-/** What a thread is started with. */
-export interface ThreadData {
-  readonly mintaka: SharedArrayBuffer
-}
+  | { readonly type: 'stray'; readonly n: number; readonly taskName: string | undefined; readonly error: unknown }

@@ -1,14 +1,14 @@
-import type { Worker } from 'node:worker_threads'
-import type { Piscina as PiscinaType } from 'piscina'
+import { receiveMessageOnPort } from 'node:worker_threads'
 import type { Outcome } from '../core/executor.js'
 import { fromWire } from '../values/wire.js'
-import { Claims } from './claims.js'
-import { type Job, outcomeOf } from './job.js'
-import { isCloneError, notSendable, workerLost } from './losses.js'
-import { oneThread, type PiscinaClass, type WorkerOptions } from './one-thread.js'
-import { allowanceAfterDelay, allowanceAfterReturn, largestBatch, patienceMs } from './policy.js'
+import type { Job } from './job.js'
+import { crashed, isCloneError, notSendable, workerLost } from './losses.js'
+import { OneThread, type PiscinaClass, type WorkerOptions } from './one-thread.js'
+import { Packer } from './parcel.js'
+import { mayRefill, patienceMs } from './policy.js'
 import { print } from './print.js'
-import { type Notice, type PackedReplies, packBatch, packCall, type Reply, unpackReplies } from './protocol.js'
+import { look, type Notice, type Reply } from './protocol.js'
+import { after, between, capacity, form, Slots, slotOf } from './slots.js'
 
 export interface ThreadOptions extends WorkerOptions {
   /** How long code that was asked to stop may go on before its thread is ended. Default 500. */
@@ -19,276 +19,322 @@ export interface ThreadOptions extends WorkerOptions {
 
 /** Where a thread belongs. */
 export interface ThreadHome {
-  /** Its batch is over: the thread takes another, or is of no more use. */
+  /** It holds no calls any more: it takes others, or is of no more use. */
   onFree(thread: Thread): void
+  /** It will soon have none left. */
+  onRoom(thread: Thread): void
   /** Calls that have not begun come back. */
   onBack(jobs: readonly Job[]): void
+  /** It ended before it could begin anything; what it held comes back. */
+  onStillborn(jobs: readonly Job[], error: unknown): void
 }
 
-interface Batch {
-  /** The number of its first call. */
-  readonly first: number
-  readonly jobs: readonly Job[]
-  /** How many are neither settled nor taken back. */
-  left: number
-  /** All before it have begun or were taken back. */
-  next: number
-  /** Whether a call kept the others waiting. */
-  isLate: boolean
-  /** Whether the thread has said that it is through. */
-  isThrough: boolean
+/** A call that has ended, and how. */
+interface Ended {
+  readonly job: Job
+  readonly outcome: Outcome
+  readonly startedAt: number | undefined
+  readonly endedAt: number
 }
 
 /**
- * One thread and the batch of calls it runs, one call at a time. Starts its thread with its first batch; once it has
- * lost or ended it, it is of no more use.
+ * One thread and the calls it holds, which it runs one at a time in the order in which they came. Once it has lost or
+ * ended its thread, it is of no more use.
+ *
+ * Results are found in shared memory. Whenever everything found has been dealt with, the thread is asked to say when
+ * there is more: so results come as soon as they can be used, many at a time when there are many.
  */
 export class Thread {
-  /** Whether it can take another batch: `false` once its thread is lost, ended or not to be trusted. */
+  /** Whether it can take more calls: `false` once its thread is lost, ended or not to be trusted. */
   isUsable = true
-  private readonly piscina: PiscinaType
-  private readonly claims: Claims
+  /** When it last had calls, as `performance.now()` tells. */
+  busyUntil = performance.now()
+  private readonly slots: Slots
+  private readonly thread: OneThread
   private readonly options: ThreadOptions
   private readonly home: ThreadHome
+  /** By slot. */
+  private readonly jobs: (Job | undefined)[] = new Array(capacity).fill(undefined)
+  /** The oldest call that it may still hold, and the number that the next one will have. */
+  private first = 1
+  private next = 1
+  /** How many are neither settled nor taken back. */
+  private left = 0
   /** The numbers of the codes that the worker has. */
   private readonly known = new Set<number>()
-  private worker: Worker | undefined
-  private batch: Batch | undefined
+  private readonly replies = new Map<number, Reply>()
+  /** How long its calls have taken of late, on average. */
+  private meanMs = Number.POSITIVE_INFINITY
   private hasBegun = false
-  private n = 0
+  private isHarvesting = false
   private ending: Promise<void> | undefined
 
   constructor(Piscina: PiscinaClass, options: ThreadOptions, home: ThreadHome) {
-    const memory = new SharedArrayBuffer(Claims.bytes)
-    this.claims = new Claims(memory)
+    const memory = new SharedArrayBuffer(Slots.bytes)
+    this.slots = new Slots(memory)
     this.options = options
     this.home = home
-    this.piscina = oneThread(Piscina, memory, options)
-    this.piscina.on('error', error => this.onBackgroundError(error))
-    this.piscina.on('workerDestroy', () => this.forgetWorker())
-    this.piscina.on('message', notice => this.onNotice(notice as Notice))
+    this.thread = new OneThread(Piscina, memory, options, {
+      onNotice: notice => this.onNotice(notice),
+      onLost: error => this.onLost(error),
+    })
   }
 
   /** Carries calls out that have been encoded, one after the other. */
   carryOut(jobs: readonly Job[]): void {
-    const first = this.n + 1
-    this.n += jobs.length
-    this.batch = { first, jobs, left: jobs.length, next: 0, isLate: false, isThrough: false }
-    this.claims.offer(jobs.length)
-    const packed = packBatch(first)
-    for (const [index, job] of jobs.entries()) {
-      const { call } = job.work
+    if (this.left === 0) this.first = this.next
+    const packer = new Packer(this.next, this.slots)
+    for (const job of jobs) {
       const { code, number } = job.code
       job.place = this
-      job.index = index
+      job.n = packer.next
+      this.jobs[slotOf(job.n)] = job
       const newCode = this.known.has(number) ? undefined : code
       if (newCode) this.known.add(number)
-      const { id, name, flowRunId, attempt, tags } = call
-      packCall(packed, { id, name, flowRunId, attempt, tags, code: number, newCode, args: job.args() })
+      packer.add(job, newCode)
     }
-    const moved = jobs[0]?.moved
-    this.piscina.run(packed, moved ? { transferList: moved } : undefined).then(this.onThrough, this.onLost)
-    this.worker ??= this.piscina.threads[0]
+    // Before it can begin: it may be through before this goes on.
+    this.slots.want()
+    try {
+      this.thread.port.postMessage(packer.parcel, jobs[0]?.moved)
+    } catch (error) {
+      return this.onUnsent(jobs, error)
+    }
+    if (this.left === 0) this.thread.port.ref()
+    this.left += jobs.length
+    this.next = packer.next
+    this.slots.ring()
   }
 
-  /** How many calls of its batch have not begun and may be taken back: none before the first of them has. */
+  /** How many of its calls have not begun and may be taken back: none before the first of them has. */
   get tail(): number {
-    const { batch } = this
-    if (!batch || batch.jobs.length === 1 || this.claims.isFree(0)) return 0
-    return batch.jobs.length - this.skipBegun(batch)
+    if (this.left < 2) return 0
+    let n = this.first
+    while (n !== this.next && !this.slots.isFree(n)) n = after(n)
+    return n === this.first ? 0 : this.countFrom(n)
   }
 
-  /** The lowest priority in its batch: the last one's. */
+  /** The lowest priority among its calls. */
   get lowestPriority(): number {
-    return this.batch?.jobs.at(-1)?.work.priority ?? Number.POSITIVE_INFINITY
+    let lowest = Number.POSITIVE_INFINITY
+    for (const job of this.held()) lowest = Math.min(lowest, job.work.priority)
+    return lowest
   }
 
   /** Takes back the calls that have not begun. A thread that has yet to begin keeps its first. */
-  giveBack(from = this.claims.isFree(0) ? 1 : 0): Job[] {
-    const { batch } = this
-    if (!batch) return []
-    const jobs = batch.jobs.filter(job => job.place === this && job.index >= from && this.claims.takeBack(job.index))
-    batch.left -= jobs.length
-    for (const job of jobs) job.place = 'queue'
-    return jobs
+  giveBack(): Job[] {
+    const keeps = this.slots.isFree(this.first) ? this.first : 0
+    return this.takeBack(job => job.n !== keeps)
+  }
+
+  private takeBack(mayGo: (job: Job) => boolean): Job[] {
+    const back = [...this.held()].filter(job => mayGo(job) && this.slots.takeBack(job.n))
+    for (const job of back) this.jobs[slotOf(job.n)] = undefined
+    for (const job of back) job.place = 'queue'
+    this.left -= back.length
+    return back
   }
 
   /** Stops a call: one that has not begun never will; code that runs is asked, and ended after the time of grace. */
   stop(job: Job): void {
-    const { batch } = this
-    if (!batch) return
     job.isStopping = true
-    if (this.claims.takeBack(job.index)) {
-      batch.left--
+    if (this.slots.takeBack(job.n)) {
+      this.jobs[slotOf(job.n)] = undefined
+      this.left--
       job.settle({ type: 'stopped' })
-      return this.freeIfOver(batch)
+      return this.freeIfOver()
     }
-    this.claims.stop(batch.first + job.index)
+    this.slots.stop(job.n)
     job.grace = setTimeout(() => this.loseFor(job, { type: 'stopped' }), this.options.cancelGraceMs ?? 500)
   }
 
-  /** Says of calls that they have begun, and gives back those that wait too long for the one that runs. */
+  /** Says of the call that runs that it has begun, and gives back those that wait too long for it. */
   report(now: number): void {
-    const { batch } = this
-    if (!batch) return
-    const next = this.skipBegun(batch)
-    const job = batch.jobs.slice(0, next).findLast(job => job.place === this)
-    const at = job && this.claims.begunAt(job.index)
-    if (!job || at === undefined || !this.claims.isRunning(job.index)) return
+    const job = this.runningJob()
+    const at = job && this.slots.begunAt(job.n)
+    if (!job || at === undefined) return
     job.began(at)
-    if (now - at < patienceMs || next === batch.jobs.length) return
-    batch.isLate = true
-    job.code.allowance = allowanceAfterDelay(job.code.allowance, next)
-    this.home.onBack(this.giveBack())
+    if (now - at >= patienceMs && this.tail > 0) this.home.onBack(this.giveBack())
   }
 
-  /** Whether there is a call of which nobody has been told that it has begun. */
-  get hasUnreported(): boolean {
-    return this.batch?.jobs.some(job => job.place === this && !job.wasReported) ?? false
+  /** Whether there is a call of which nobody has been told that it has begun, or one that waits behind another. */
+  get needsReports(): boolean {
+    return this.left > 1 || (this.left === 1 && !(this.runningJob()?.wasReported ?? false))
   }
 
   /** Ends the thread and, with that outcome, all its calls. Resolves when nothing of it runs any more. */
-  end(outcome?: Outcome): Promise<void> {
+  end(outcome: Outcome = { type: 'stopped' }): Promise<void> {
     this.isUsable = false
-    this.ending ??= this.shutDown(() => outcome ?? { type: 'stopped' })
+    this.ending ??= this.shutDown(() => outcome)
     return this.ending
   }
 
   private async shutDown(outcomeOf: (job: Job) => Outcome): Promise<void> {
-    // What was posted comes before the end of the thread.
-    if (this.batch) await this.worker?.terminate()
-    await this.piscina.destroy()
-    const { batch } = this
-    if (!batch) return
-    this.batch = undefined
-    const lost = batch.jobs.filter(job => job.place === this)
-    for (const job of lost) job.began(this.claims.begunAt(job.index))
+    await this.thread.end()
+    this.drain()
+    const ended = this.takeEnded()
+    const lost = [...this.held()]
+    this.left = 0
+    this.thread.close()
     this.home.onFree(this)
-    for (const job of lost) job.settle(outcomeOf(job))
-  }
-
-  // Calls begin in order; one that was taken back before its turn is passed over.
-  private skipBegun(batch: Batch): number {
-    while (batch.next < batch.jobs.length && !this.claims.isFree(batch.next)) batch.next++
-    return batch.next
-  }
-
-  private forgetWorker(): void {
-    this.worker = undefined
-    this.known.clear()
-  }
-
-  private readonly onThrough = (packed: PackedReplies | undefined): void => {
-    const { batch } = this
-    if (!batch) return
-    this.hasBegun = true
-    batch.isThrough = true
-    if (!batch.isLate) allowMore(batch.jobs)
-    if (packed) this.onReplies(packed)
-    this.freeIfOver(batch)
-  }
-
-  private onReplies(packed: PackedReplies): void {
-    for (const [n, reply] of unpackReplies(packed)) {
-      const job = this.jobOf(n)
-      if (!job) continue
-      job.reply = reply
-      if (job.isComplete) this.settle(job, reply)
+    settleAll(ended)
+    for (const job of lost) {
+      job.began(this.slots.begunAt(job.n))
+      job.settle(outcomeOf(job))
     }
   }
 
-  private settle(job: Job, reply: Reply): void {
-    const { batch } = this
-    if (!batch) return
-    const at = this.claims.begunAt(job.index)
-    batch.left--
-    this.freeIfOver(batch)
-    if (reply.type !== 'stopped') job.began(at)
-    job.settle(outcomeOf(reply))
+  // --- what has ended
+
+  /** Settles what has ended, and asks to be told of more. */
+  private harvest(): void {
+    if (this.isHarvesting || this.ending) return
+    this.isHarvesting = true
+    const ended = this.takeEnded()
+    // First the thread: it shall not wait for what the results set off.
+    this.freeIfOver()
+    settleAll(ended)
+    this.isHarvesting = false
+    if (this.left === 0) return
+    this.slots.want()
+    // Not at once: others want to have their turn of the loop.
+    if (this.slots.hasEnded(this.first)) setImmediate(() => this.harvest())
+    else if (this.jobAt(this.first)?.work.call.timeoutMs !== undefined) this.report(0)
   }
 
-  // Before the last call is settled: the thread shall not wait for what that sets off.
-  private freeIfOver(batch: Batch): void {
-    if (this.batch !== batch || !batch.isThrough || batch.left > 0 || this.ending) return
-    this.batch = undefined
-    this.home.onFree(this)
+  private takeEnded(): Ended[] {
+    const ended: Ended[] = []
+    const { slots } = this
+    for (; this.first !== this.next; this.first = after(this.first)) {
+      const n = this.first
+      if (slots.isTakenBack(n)) continue
+      if (!slots.hasEnded(n)) break
+      // What a call has said was posted before it ended, and comes before its end.
+      if (slots.noticesOf(n) > 0) this.drain()
+      const reply = this.replyOf(n)
+      if (!reply) break
+      const job = this.jobAt(n)
+      this.jobs[slotOf(n)] = undefined
+      if (!job) continue
+      this.left--
+      this.hasBegun = true
+      const startedAt = slots.begunAt(n)
+      const endedAt = slots.endedAt(n)
+      if (reply.type === 'stopped') ended.push({ job, outcome: reply, startedAt: undefined, endedAt })
+      else ended.push({ job, outcome: reply, startedAt, endedAt })
+    }
+    const [oldest, newest] = [ended[0], ended.at(-1)]
+    if (oldest?.startedAt !== undefined && newest) this.meanMs = (newest.endedAt - oldest.startedAt) / ended.length
+    return ended
   }
 
-  private jobOf(n: number): Job | undefined {
-    const job = this.batch?.jobs[n - this.batch.first]
-    return job?.place === this ? job : undefined
+  /** `undefined`: it is on its way. */
+  private replyOf(n: number): Outcome | undefined {
+    const { slots } = this
+    const own = slots.formOf(n)
+    if (own === form.stopped) return { type: 'stopped' }
+    if (own === form.json) return { type: 'returned', value: fromWire(slots.resultOf(n)) }
+    if (own !== form.posted) return { type: 'returned', value: slots.resultOf(n) }
+    if (!this.replies.has(n)) this.drain()
+    const reply = this.replies.get(n)
+    this.replies.delete(n)
+    if (!reply) return undefined
+    const value = fromWire(reply.value)
+    return reply.type === 'returned' ? { type: 'returned', value } : { type: 'threw', error: value }
   }
 
-  private readonly onLost = (error: unknown): void => {
-    const { batch } = this
-    if (!batch || this.ending) return
-    if (isCloneError(error)) return this.onUnsent(batch, error)
-    const isBorn = this.hasBegun || !this.claims.isFree(0)
-    this.lose(isBorn ? 0 : 1, job =>
-      crashed(workerLost(job.code.code.taskName, error, isBorn && !this.claims.isRunning(job.index))),
-    )
+  private freeIfOver(): void {
+    if (this.ending) return
+    if (this.left === 0) {
+      this.busyUntil = performance.now()
+      this.thread.port.unref()
+      this.home.onFree(this)
+    } else if (this.isUsable && mayRefill(between(this.first, this.next), this.meanMs)) this.home.onRoom(this)
   }
+
+  // --- losses
 
   // Nothing has reached the thread. Whose fault it is, shows when they are sent one by one.
-  private onUnsent(batch: Batch, error: unknown): void {
-    this.batch = undefined
-    for (const { code } of batch.jobs) this.known.delete(code.number)
-    const [only] = batch.jobs
-    this.home.onFree(this)
-    if (only && batch.jobs.length === 1) {
-      return only.settle({ type: 'threw', error: notSendable(only.code.code.taskName, 'an argument', error) })
+  private onUnsent(jobs: readonly Job[], error: unknown): void {
+    for (const job of jobs) {
+      this.known.delete(job.code.number)
+      this.jobs[slotOf(job.n)] = undefined
+      job.place = 'queue'
     }
-    const back = batch.jobs.filter(job => job.place === this)
-    for (const job of back) job.isAlone = true
-    this.home.onBack(back)
+    const [only] = jobs
+    if (this.left === 0) this.home.onFree(this)
+    if (only && jobs.length === 1) {
+      const cause = isCloneError(error) ? notSendable(only.code.code.taskName, 'an argument', error) : error
+      return only.settleSoon({ type: 'threw', error: cause })
+    }
+    for (const job of jobs) job.isAlone = true
+    this.home.onBack(jobs)
   }
 
-  /** Ends the thread: what it has not begun, counted from `from`, goes back; what it has posted counts. */
-  private lose(from: number, outcomeOf: (job: Job) => Outcome): void {
+  private onLost(error: unknown): void {
+    if (this.ending) return
+    this.drain()
+    const ended = this.takeEnded()
+    const running = this.runningJob()
+    if (!this.hasBegun && !running) this.isStillborn(error)
+    else {
+      if (!running) this.warnOfStray(undefined, workerLost('an earlier task', error))
+      this.lose(job => crashed(workerLost(job.code.code.taskName, error, !this.slots.isRunning(job.n))))
+    }
+    settleAll(ended)
+  }
+
+  private isStillborn(error: unknown): void {
+    const back = this.takeBack(() => true)
+    void this.end()
+    const [sendable, moved] = [back.filter(job => !job.moved), back.filter(job => job.moved)]
+    for (const job of moved) job.settle(crashed(workerLost(job.code.code.taskName, error)))
+    this.home.onStillborn(sendable, error)
+  }
+
+  /** Ends the thread: what it has not begun goes back, what it has finished counts. */
+  private lose(outcomeOf: (job: Job) => Outcome): void {
     this.isUsable = false
-    const back = this.giveBack(from)
-    // What was moved is gone.
-    const resendable = back.filter(job => !job.moved)
+    const back = this.takeBack(() => true)
     this.ending ??= this.shutDown(outcomeOf)
+    // What was moved is gone.
     for (const job of back) if (job.moved) job.settle(outcomeOf(job))
-    this.home.onBack(resendable)
+    this.home.onBack(back.filter(job => !job.moved))
   }
 
   /** Ends the thread because of one call, if that is the one that runs. */
   private loseFor(job: Job, outcome: Outcome): void {
     if (job.place !== this || this.ending) return
     job.verdict = outcome
-    const back = this.giveBack(0)
-    if (!this.claims.isRunning(job.index)) {
-      // It has ended, and its reply is held up: no other call shall pay for that.
-      this.home.onBack(back)
-      return this.endOnly(job, outcome)
-    }
-    job.began(this.claims.begunAt(job.index))
+    if (!this.slots.isRunning(job.n)) return this.harvest()
+    job.began(this.slots.begunAt(job.n))
     const lost = new Error('it was ended to stop another task')
-    this.lose(0, other => (other === job ? outcome : crashed(workerLost(other.code.code.taskName, lost, true))))
-    this.home.onBack(back)
+    this.lose(other => (other === job ? outcome : crashed(workerLost(other.code.code.taskName, lost, true))))
   }
 
-  private endOnly(job: Job, outcome: Outcome): void {
-    const { batch } = this
-    if (!batch) return
-    job.began(this.claims.begunAt(job.index))
-    job.settle(outcome)
-    batch.left--
-    this.freeIfOver(batch)
+  // --- what the thread says
+
+  /** Takes what has been posted now, not when the loop comes to it. */
+  private drain(): void {
+    for (let entry = this.receive(); entry; entry = this.receive()) this.hear(entry.message as Notice)
   }
 
-  private onBackgroundError(error: unknown): void {
-    // Without a call that it belongs to, Piscina reports it here: also when a thread could not even start.
-    if (this.batch) this.onLost(error)
-    else this.warnOfStray(undefined, error)
+  private receive(): { readonly message: unknown } | undefined {
+    return receiveMessageOnPort(this.thread.port)
   }
 
   private onNotice(notice: Notice): void {
-    if (notice.mintaka === 'replies') return this.onReplies(notice.replies)
-    const job = this.jobOf(notice.n)
-    switch (notice.mintaka) {
+    this.hear(notice)
+    if (notice === look || notice.type === 'reply') this.harvest()
+  }
+
+  private hear(notice: Notice): void {
+    if (notice === look) return
+    const job = this.jobAt(notice.n)
+    switch (notice.type) {
+      case 'reply':
+        if (job) this.replies.set(notice.n, notice.reply)
+        break
       case 'log':
         job?.work.call.log(notice.level, notice.message, fromWire(notice.fields) as Fields, notice.at)
         break
@@ -300,25 +346,18 @@ export class Thread {
         job?.work.call.progress(notice.fraction, notice.note)
         break
       case 'stray':
-        return this.onStray(job, notice.taskName, fromWire(notice.error))
-      case 'unsent':
-        if (job) this.lose(0, () => unsent(job, fromWire(notice.error)))
-        return
-      default:
-        return
+        this.onStray(job, notice.taskName, fromWire(notice.error))
     }
-    if (!job) return
-    job.received++
-    if (job.reply && job.isComplete) this.settle(job, job.reply)
   }
 
   // Of a running call: it fails, and as its code may still go on, its thread ends. Of an earlier one or nobody's: no
   // other call shall pay for it, so the thread begins none after the running one.
   private onStray(job: Job | undefined, taskName: string | undefined, error: unknown): void {
+    if (this.ending) return
     this.isUsable = false
     if (job) return this.loseFor(job, { type: 'threw', error })
     this.warnOfStray(taskName, error)
-    if (this.batch) this.home.onBack(this.giveBack())
+    if (this.left > 0) this.home.onBack(this.giveBack())
     else void this.end()
   }
 
@@ -326,20 +365,40 @@ export class Thread {
     const whose = taskName === undefined ? 'a task' : `task '${taskName}'`
     this.options.warn(`Something that ${whose} left running in a worker failed after the task had ended.`, { error })
   }
+
+  // --- what it holds
+
+  private jobAt(n: number): Job | undefined {
+    const job = this.jobs[slotOf(n)]
+    return job?.place === this && job.n === n ? job : undefined
+  }
+
+  /** The calls that it holds, oldest first. */
+  private *held(): Iterable<Job> {
+    for (let n = this.first; n !== this.next; n = after(n)) {
+      const job = this.jobAt(n)
+      if (job) yield job
+    }
+  }
+
+  private runningJob(): Job | undefined {
+    let n = this.first
+    while (n !== this.next && (this.slots.hasEnded(n) || this.slots.isTakenBack(n))) n = after(n)
+    return n !== this.next && this.slots.isRunning(n) ? this.jobAt(n) : undefined
+  }
+
+  private countFrom(n: number): number {
+    let count = 0
+    for (; n !== this.next; n = after(n)) if (this.jobAt(n)) count++
+    return count
+  }
 }
 
-// Once per batch, whether it holds one call of that code or many.
-function allowMore(jobs: readonly Job[]): void {
-  const growing = jobs.filter(job => job.code.allowance < largestBatch).map(job => job.code)
-  for (const code of new Set(growing)) code.allowance = allowanceAfterReturn(code.allowance)
+function settleAll(ended: readonly Ended[]): void {
+  for (const { job, outcome, startedAt, endedAt } of ended) {
+    if (startedAt !== undefined) job.began(startedAt)
+    job.settle(outcome, startedAt, endedAt)
+  }
 }
 
 type Fields = Readonly<Record<string, unknown>> | undefined
-
-function unsent(job: Job, error: unknown): Outcome {
-  return { type: 'threw', error: notSendable(job.code.code.taskName, 'the result', error) }
-}
-
-function crashed(error: unknown): Outcome {
-  return { type: 'crashed', error }
-}

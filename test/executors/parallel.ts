@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { t as tap, test } from 'tap'
 import { ParallelExecutor } from '../../dist/lib/executors/parallel.js'
 import { transfer } from '../../dist/lib/values/transfer.js'
-import type { Call, Outcome, TaskCode } from '../../lib/core/executor.js'
-import { callOf, surroundings, taskOf } from '../threads/fixtures/calls.js'
+import type { Outcome, TaskCode } from '../../lib/core/executor.js'
+import { callOf, type HandmadeCall, surroundings, taskOf } from '../threads/fixtures/calls.js'
 
 const code = `
 import { threadId, isMainThread } from 'node:worker_threads'
@@ -72,7 +72,7 @@ const around = surroundings()
 async function open(options: ConstructorParameters<typeof ParallelExecutor>[0], surroundings = around) {
   const session = await new ParallelExecutor(options).start(surroundings)
   return {
-    submit: (call: Call) => session.submit(call) as Promise<Outcome>,
+    submit: async (call: HandmadeCall): Promise<Outcome> => session.submit(call) ?? call.ending,
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   }
 }

@@ -1,12 +1,5 @@
 import { test } from 'tap'
-import {
-  allowanceAfterDelay,
-  allowanceAfterReturn,
-  batchSize,
-  firstAllowance,
-  largestBatch,
-  longestTail,
-} from '../../lib/threads/policy.js'
+import { batchSize, largestBatch, longestTail, mayRefill } from '../../lib/threads/policy.js'
 
 test('a thread gets its share of half of what waits', async t => {
   for (const [waiting, threads, size] of [
@@ -23,20 +16,16 @@ test('a thread gets its share of half of what waits', async t => {
   }
 })
 
-test('a code that comes back may come in larger batches, up to the largest', async t => {
-  const allowances = [firstAllowance]
-  for (let time = 0; time < 5; time++) allowances.push(allowanceAfterReturn(allowances.at(-1)!))
-  t.strictSame(allowances, [1, 8, 64, 512, 512, 512])
-})
-
-test('a code that keeps others waiting gets no more than what was done before it', async t => {
-  for (const [allowance, position, after] of [
-    [512, 1, 1],
-    [512, 20, 20],
-    [8, 20, 8],
-    [64, 0, 1],
+test('a thread is sent more before it is through if it will be through by then, and never for long calls', async t => {
+  for (const [left, meanMs, may] of [
+    [100, 0.002, true],
+    [256, 0.001, true],
+    [257, 0.001, false],
+    [100, 0.01, false],
+    [1, 10, false],
+    [1, Number.POSITIVE_INFINITY, false],
   ] as const) {
-    t.equal(allowanceAfterDelay(allowance, position), after)
+    t.equal(mayRefill(left, meanMs), may, `${left} calls of ${meanMs} ms`)
   }
 })
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Test, t as tap, test } from 'tap'
 import { ParallelExecutor } from '../../dist/lib/executors/parallel.js'
-import type { Call, Outcome } from '../../lib/core/executor.js'
+import type { Outcome } from '../../lib/core/executor.js'
 import { installIn, runNode } from '../fixtures/project.js'
 import { callOf, type HandmadeCall, surroundings, taskOf } from '../threads/fixtures/calls.js'
 
@@ -64,7 +64,7 @@ tap.teardown(() => session[Symbol.asyncDispose]())
 async function open(options: ConstructorParameters<typeof ParallelExecutor>[0]) {
   const session = await new ParallelExecutor(options).start(surroundings())
   return {
-    submit: (call: Call) => session.submit(call) as Promise<Outcome>,
+    submit: async (call: HandmadeCall): Promise<Outcome> => session.submit(call) ?? call.ending,
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   }
 }

@@ -1,20 +1,25 @@
 import { test } from 'tap'
-import { Claims } from '../../lib/threads/claims.js'
+import { Envelope, type Kin } from '../../lib/threads/protocol.js'
+import { Slots } from '../../lib/threads/slots.js'
 import { CallContext, runAs } from '../../workers/context.js'
 import { door, functionOf, installDoor } from '../../workers/door.js'
 
-const envelope = {
-  n: 1,
-  id: 'run-1',
-  name: 'outer-1',
-  attempt: 1,
+const kin: Kin = {
   flowRunId: 'flow-1',
+  id: 'run-',
+  name: 'outer-',
+  isNumbered: true,
   tags: [],
-  args: [],
+  attempt: 1,
+  taskName: 'outer',
+  code: 1,
+  newCode: undefined,
+  arity: 0,
+  tells: false,
 }
-const claims = new Claims(new SharedArrayBuffer(Claims.bytes))
-const context = new CallContext({ ...envelope, code: 1 }, 'outer', claims)
-const inTask = <T>(body: () => T): T => runAs(context, body)
+const slots = new Slots(new SharedArrayBuffer(Slots.bytes))
+const call = (n: number) => new CallContext(new Envelope(n, kin, 1, 1), slots)
+const inTask = <T>(body: () => T): T => runAs(call(1), body, [], 0, 0) as T
 
 const double = door.task('double', x => (x as number) * 2)
 
@@ -103,11 +108,10 @@ test('the door is put in place once', async t => {
 })
 
 test('a call that shall stop says so to those who poll and to those who listen', async t => {
-  const call = (n: number) => new CallContext({ ...envelope, n, code: 1 }, 'outer', claims)
   const [other, stopped] = [call(7), call(8)]
   const fired = new Promise(resolve => stopped.signal.addEventListener('abort', resolve))
   stopped.context.throwIfCancelled()
-  claims.stop(8)
+  slots.stop(8)
   await fired
   t.match(stopped.signal.reason, { code: 'CANCELLED', message: /'outer-1' was cancelled or ran out of time/ })
   t.throws(() => stopped.context.throwIfCancelled(), { code: 'CANCELLED' })

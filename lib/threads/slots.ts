@@ -1,0 +1,320 @@
+/** How many calls a thread may hold at once: those sent and not yet settled. A power of two, for the sake of `slotOf`. */
+export const capacity = 1024
+
+/** Where a call stands. */
+const free = 0
+const begun = 1
+const takenBack = 2
+const ended = 3
+type State = typeof free | typeof begun | typeof takenBack | typeof ended
+
+/** How a call ended, as its slot tells it. What is not small is posted. */
+export const form = {
+  posted: 0,
+  stopped: 1,
+  undefined: 2,
+  null: 3,
+  false: 4,
+  true: 5,
+  number: 6,
+  text: 7,
+  json: 8,
+} as const
+export type Form = (typeof form)[keyof typeof form]
+
+/** The longest text that a slot holds, in bytes of UTF-8. */
+export const slotTextBytes = 192
+
+const floatsPerSlot = 3
+const intsPerSlot = 7
+const headerInts = 4
+const headerBytes = headerInts * 4
+
+/**
+ * The memory that a thread and its pool both see: a slot for each call that the thread holds, told apart by the call's
+ * number, which counts the calls of the thread. The slot says whose the call is, when it began and ended, and holds its
+ * result if that is small: so what has been computed is there whatever becomes of the thread, and costs no message.
+ *
+ * A call belongs to the side that gets its cell from free to begun, or to taken back: it runs once or not at all,
+ * whatever the other side does at that moment. A cell holds the number too: one that is used again cannot be mistaken.
+ */
+export class Slots {
+  static readonly bytes = headerBytes + capacity * (floatsPerSlot * 8 + intsPerSlot * 4 + slotTextBytes)
+  private readonly header: Int32Array
+  private readonly starts: Float64Array
+  private readonly ends: Float64Array
+  private readonly numbers: Float64Array
+  private readonly cells: Int32Array
+  private readonly forms: Int32Array
+  private readonly notices: Int32Array
+  private readonly lengths: Int32Array
+  private readonly kins: Int32Array
+  private readonly ids: Int32Array
+  private readonly names: Int32Array
+  private readonly texts: Buffer
+
+  private static readonly stopped = 0
+  private static readonly wanted = 1
+  private static readonly bell = 2
+
+  constructor(memory: SharedArrayBuffer) {
+    let at = 0
+    const ints = (count: number): Int32Array => {
+      at += count * 4
+      return new Int32Array(memory, at - count * 4, count)
+    }
+    const floats = (): Float64Array => {
+      at += capacity * 8
+      return new Float64Array(memory, at - capacity * 8, capacity)
+    }
+    this.header = ints(headerInts)
+    this.starts = floats()
+    this.ends = floats()
+    this.numbers = floats()
+    this.cells = ints(capacity)
+    this.forms = ints(capacity)
+    this.notices = ints(capacity)
+    this.lengths = ints(capacity)
+    this.kins = ints(capacity)
+    this.ids = ints(capacity)
+    this.names = ints(capacity)
+    this.texts = Buffer.from(memory, at, capacity * slotTextBytes)
+  }
+
+  // --- the pool's side
+
+  /** Before it sends call `n`: which of the parcel's kins it is of, and the numbers that its id and its name end with. */
+  offer(n: number, kin: number, id: number, name: number): void {
+    const slot = slotOf(n)
+    this.kins[slot] = kin
+    this.ids[slot] = id
+    this.names[slot] = name
+    Atomics.store(this.cells, slot, cellOf(n, free))
+  }
+
+  /** `true` if the call had not begun. It never will then. */
+  takeBack(n: number): boolean {
+    return Atomics.compareExchange(this.cells, slotOf(n), cellOf(n, free), cellOf(n, takenBack)) === cellOf(n, free)
+  }
+
+  isFree(n: number): boolean {
+    return this.is(n, free)
+  }
+
+  isRunning(n: number): boolean {
+    return this.is(n, begun)
+  }
+
+  isTakenBack(n: number): boolean {
+    return this.is(n, takenBack)
+  }
+
+  hasEnded(n: number): boolean {
+    return this.is(n, ended)
+  }
+
+  /** When the call began, epoch milliseconds; `undefined`: it has not. */
+  begunAt(n: number): number | undefined {
+    return this.isRunning(n) || this.hasEnded(n) ? this.starts[slotOf(n)] : undefined
+  }
+
+  /** When a call that has ended did, epoch milliseconds. */
+  endedAt(n: number): number {
+    return this.ends[slotOf(n)] ?? 0
+  }
+
+  formOf(n: number): Form {
+    return this.forms[slotOf(n)] as Form
+  }
+
+  /** How many notices a call that has ended has posted. */
+  noticesOf(n: number): number {
+    return this.notices[slotOf(n)] ?? 0
+  }
+
+  /** The result of a call that has ended, if its form says that it is here: what is there as JSON, in wire form. */
+  resultOf(n: number): unknown {
+    const slot = slotOf(n)
+    switch (this.forms[slot]) {
+      case form.null:
+        return null
+      case form.false:
+        return false
+      case form.true:
+        return true
+      case form.number:
+        return this.numbers[slot]
+      case form.text:
+        return this.textAt(slot)
+      case form.json:
+        return JSON.parse(this.textAt(slot))
+      default:
+        return undefined
+    }
+  }
+
+  /** Asks to be told when a call ends, once. Whoever asks looks again afterwards: it may have ended just before. */
+  want(): void {
+    Atomics.store(this.header, Slots.wanted, 1)
+  }
+
+  /** Call `n` shall stop. Calls are told apart by their number, so that nothing needs a reset. */
+  stop(n: number): void {
+    Atomics.store(this.header, Slots.stopped, n)
+    Atomics.notify(this.header, Slots.stopped)
+  }
+
+  /** Wakes a thread that waits for its next calls. */
+  ring(): void {
+    Atomics.add(this.header, Slots.bell, 1)
+    Atomics.notify(this.header, Slots.bell)
+  }
+
+  // --- the thread's side
+
+  kinOf(n: number): number {
+    return this.kins[slotOf(n)] ?? 0
+  }
+
+  idOf(n: number): number {
+    return this.ids[slotOf(n)] ?? 0
+  }
+
+  nameOf(n: number): number {
+    return this.names[slotOf(n)] ?? 0
+  }
+
+  /** Before it begins call `n`: `false` if that has been taken back. */
+  begin(n: number, at: number): boolean {
+    const slot = slotOf(n)
+    if (!this.is(n, free)) return false
+    this.starts[slot] = at
+    return Atomics.compareExchange(this.cells, slot, cellOf(n, free), cellOf(n, begun)) === cellOf(n, free)
+  }
+
+  /** Writes a result down; `false`: it is not small and has to be posted. */
+  keep(n: number, result: unknown): boolean {
+    const slot = slotOf(n)
+    switch (typeof result) {
+      case 'number':
+        this.numbers[slot] = result
+        this.forms[slot] = form.number
+        return true
+      case 'undefined':
+        this.forms[slot] = form.undefined
+        return true
+      case 'boolean':
+        this.forms[slot] = result ? form.true : form.false
+        return true
+      case 'string':
+        return this.write(slot, result, form.text)
+      default:
+        if (result !== null) return false
+        this.forms[slot] = form.null
+        return true
+    }
+  }
+
+  /** Writes a result down whose wire form JSON carries exactly; `false`: it is not small. */
+  keepJson(n: number, json: string): boolean {
+    return this.write(slotOf(n), json, form.json)
+  }
+
+  /** Writes down that the result comes by message, or that there is none. */
+  keepForm(n: number, own: typeof form.posted | typeof form.stopped): void {
+    this.forms[slotOf(n)] = own
+  }
+
+  /** When nothing of the call runs any more, and its result is written down. */
+  end(n: number, at: number, notices: number): void {
+    const slot = slotOf(n)
+    this.ends[slot] = at
+    this.notices[slot] = notices
+    Atomics.store(this.cells, slot, cellOf(n, ended))
+  }
+
+  /** Whether the pool wants to be told. Says so once. */
+  isWanted(): boolean {
+    return (
+      Atomics.load(this.header, Slots.wanted) === 1 && Atomics.compareExchange(this.header, Slots.wanted, 1, 0) === 1
+    )
+  }
+
+  /** How often the bell has rung. */
+  get rings(): number {
+    return Atomics.load(this.header, Slots.bell)
+  }
+
+  /** Blocks until the bell has rung more often than that, for that time at most. */
+  wait(rings: number, ms: number): void {
+    Atomics.wait(this.header, Slots.bell, rings, ms)
+  }
+
+  isStopped(n: number): boolean {
+    return Atomics.load(this.header, Slots.stopped) === n
+  }
+
+  /** Calls back once call `n` shall stop, unless it `hasEnded` by then. `release` wakes those that wait for nothing. */
+  whenStopped(n: number, callback: () => void, hasEnded: () => boolean): void {
+    if (hasEnded()) return
+    const seen = Atomics.load(this.header, Slots.stopped)
+    if (seen === n) return callback()
+    // TypeScript's libraries for ES2023 lack it; Node has had it since version 16.
+    const { waitAsync } = Atomics as unknown as { waitAsync: WaitAsync }
+    const { value } = waitAsync(this.header, Slots.stopped, seen)
+    // Another call may have been meant.
+    void Promise.resolve(value).then(() => this.whenStopped(n, callback, hasEnded))
+  }
+
+  release(): void {
+    Atomics.notify(this.header, Slots.stopped)
+  }
+
+  private is(n: number, state: State): boolean {
+    return Atomics.load(this.cells, slotOf(n)) === cellOf(n, state)
+  }
+
+  private write(slot: number, text: string, own: Form): boolean {
+    if (text.length > slotTextBytes || !isWellFormed(text) || Buffer.byteLength(text) > slotTextBytes) return false
+    this.lengths[slot] = this.texts.write(text, slot * slotTextBytes)
+    this.forms[slot] = own
+    return true
+  }
+
+  private textAt(slot: number): string {
+    const from = slot * slotTextBytes
+    return this.texts.toString('utf8', from, from + (this.lengths[slot] ?? 0))
+  }
+}
+
+/** The largest number of a call. 0 is nobody's. */
+const last = 0x0fffffff
+
+/** The number of the call after call `n`: they begin again long after those of that number are forgotten. */
+export function after(n: number): number {
+  return n === last ? 1 : n + 1
+}
+
+/** How many calls there are from call `first` to the one before call `next`. */
+export function between(first: number, next: number): number {
+  return next >= first ? next - first : next + last - first
+}
+
+export function slotOf(n: number): number {
+  return n & (capacity - 1)
+}
+
+function cellOf(n: number, state: State): number {
+  return (n << 2) | state
+}
+
+// A lone surrogate has no UTF-8. TypeScript's libraries for ES2023 lack it; Node has it.
+function isWellFormed(text: string): boolean {
+  return (text as string & { isWellFormed(): boolean }).isWellFormed()
+}
+
+type WaitAsync = (
+  numbers: Int32Array,
+  index: number,
+  value: number,
+) => { readonly async: boolean; readonly value: string | Promise<string> }

@@ -1,0 +1,69 @@
+import type { Clock } from '../lib/threads/clock.js'
+import { look, type Reply } from '../lib/threads/protocol.js'
+import { form, type Slots, slotTextBytes } from '../lib/threads/slots.js'
+import { isSlight } from '../lib/threads/weight.js'
+import { encode, thrownToWire } from '../lib/values/wire.js'
+import { type CallContext, post } from './context.js'
+import { drain, isWriting } from './output.js'
+
+/** Ends calls: what came of them goes to shared memory if it is small, by message if not. Each gives the time. */
+export class Conclusions {
+  private readonly slots: Slots
+  private readonly clock: Clock
+
+  constructor(slots: Slots, clock: Clock) {
+    this.slots = slots
+    this.clock = clock
+  }
+
+  returned(context: CallContext, value: unknown): number | Promise<number> {
+    context.end()
+    const { n } = context
+    if (this.slots.keep(n, value)) return this.conclude(context)
+    const moved: ArrayBuffer[] = []
+    let wire: unknown
+    try {
+      const encoded = encode(value, 'the result', { task: context.taskName, moved })
+      wire = encoded.wire
+      if (encoded.json && isSlight(wire, slotTextBytes) && this.slots.keepJson(n, JSON.stringify(wire))) {
+        return this.conclude(context)
+      }
+    } catch (thrown) {
+      return this.threw(context, thrown)
+    }
+    return this.conclude(context, { type: 'returned', value: wire }, moved)
+  }
+
+  threw(context: CallContext, thrown: unknown): number | Promise<number> {
+    context.end()
+    return this.conclude(context, { type: 'threw', value: thrownToWire(thrown) })
+  }
+
+  stopped(context: CallContext): number | Promise<number> {
+    context.end()
+    this.slots.keepForm(context.n, form.stopped)
+    return this.conclude(context)
+  }
+
+  private conclude(context: CallContext, reply?: Reply, moved?: readonly ArrayBuffer[]): number | Promise<number> {
+    const end = (): number => {
+      const now = this.clock.now()
+      if (reply) this.slots.keepForm(context.n, form.posted)
+      this.slots.end(context.n, now, context.posted)
+      const isWanted = this.slots.isWanted()
+      if (reply) postReply(context.n, reply, moved)
+      else if (isWanted) post(look)
+      return now
+    }
+    // What the task has printed comes before its result, or a process that exits on it would lose the lines.
+    return isWriting() ? drain().then(end) : end()
+  }
+}
+
+function postReply(n: number, reply: Reply, moved?: readonly ArrayBuffer[]): void {
+  try {
+    post({ type: 'reply', n, reply }, moved)
+  } catch (error) {
+    post({ type: 'reply', n, reply: { type: 'threw', value: thrownToWire(error) } })
+  }
+}

@@ -1,3 +1,4 @@
+import type { CallSeries } from './executor.js'
 import type { Run, TaskRun } from './run.js'
 
 /** What the calls of one task in one flow run have in common. */
@@ -8,6 +9,8 @@ export interface TaskCalls {
   readonly tags: readonly string[]
   /** What each of them is called; `undefined`: as {@link taskRunName} says. */
   readonly runName: string | undefined
+  /** What their ids and names begin with, unless they are called otherwise. */
+  readonly series?: CallSeries | undefined
 }
 
 /**
@@ -27,13 +30,18 @@ export function callRecord(run: Run): CallRecord | undefined {
   return (run as Partial<CallRecord>).calls === undefined ? undefined : (run as CallRecord)
 }
 
+/** What the ids and names of the calls of one task in one flow run begin with. */
+export function callSeries(flowRunId: string, taskName: string, taskKey: string): CallSeries {
+  return { id: taskRunId(flowRunId, ''), name: taskRunName(taskName, taskKey, '') }
+}
+
 /** The id of the call of that number in a flow run. */
-export function taskRunId(flowRunId: string, number: number): string {
+export function taskRunId(flowRunId: string, number: number | ''): string {
   return `${flowRunId}-${number}`
 }
 
 /** What a task run is called, after Orion: its task, the beginning of its key, its count. */
-export function taskRunName(taskName: string, taskKey: string, dynamicKey: number): string {
+export function taskRunName(taskName: string, taskKey: string, dynamicKey: number | ''): string {
   return `${taskRunStem(taskName, taskKey)}${dynamicKey}`
 }
 

@@ -1,4 +1,4 @@
-import { type TaskCalls, taskRunId } from '../core/task-calls.js'
+import { callSeries, type TaskCalls, taskRunId } from '../core/task-calls.js'
 import type { TaskDefinition } from './definitions.js'
 import { unite } from './scope.js'
 import { keyOf } from './task-record.js'
@@ -26,7 +26,9 @@ export class CallCounts {
     const taskKey = keyOf(task)
     const { name: taskName, runName } = task
     const counter = this.#counterOf(taskKey)
-    const calls = { flowRunId: this.#flowRunId, taskName, taskKey, tags: unite(task.tags, tags), runName, counter }
+    const flowRunId = this.#flowRunId
+    const series = runName === undefined ? callSeries(flowRunId, taskName, taskKey) : undefined
+    const calls = { flowRunId, taskName, taskKey, tags: unite(task.tags, tags), runName, series, counter }
     if (tags.length === 0) this.#calls.set(task, calls)
     return calls
   }

@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from 'node:util'
 import type { Annotations } from '../core/annotations.js'
 import type { TaskContext } from '../core/context.js'
 import type { MintakaError } from '../core/errors.js'
-import type { Call, Outcome, TaskCode } from '../core/executor.js'
+import type { Call, CallSeries, Outcome, TaskCode } from '../core/executor.js'
 import { isFuture } from '../core/future.js'
 import type { LogLevel } from '../core/logger.js'
 import type { AttemptArguments } from './attempt-arguments.js'
@@ -43,6 +43,15 @@ export class TaskCall implements Call {
   }
   get name(): string {
     return this.#life.record.name
+  }
+  get series(): CallSeries | undefined {
+    return this.#life.record.calls.series
+  }
+  get idNumber(): number {
+    return this.#life.record.number
+  }
+  get nameNumber(): number {
+    return this.#life.record.dynamicKey
   }
   get flowRunId(): string {
     return this.#life.record.flowRunId

@@ -64,6 +64,8 @@ function postReply(n: number, reply: Reply, moved?: readonly ArrayBuffer[]): voi
   try {
     post({ type: 'reply', n, reply }, moved)
   } catch (error) {
+    // Not every buffer can be moved, and which ones nobody can ask.
+    if (moved?.length) return postReply(n, reply)
     post({ type: 'reply', n, reply: { type: 'threw', value: thrownToWire(error) } })
   }
 }

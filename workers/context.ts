@@ -5,6 +5,7 @@ import { MintakaError } from '../lib/core/errors.js'
 import type { LogLevel } from '../lib/core/logger.js'
 import { asList, type Envelope, type Notice } from '../lib/threads/protocol.js'
 import type { Slots } from '../lib/threads/slots.js'
+import type { Resolve } from '../lib/values/decoder.js'
 import { fromWire, thrownToWire, toWire } from '../lib/values/wire.js'
 
 type Fn = (...args: unknown[]) => unknown
@@ -116,13 +117,23 @@ function contextOf(call: CallContext, { id, name, kin }: Envelope): TaskContext 
   }
 }
 
-/** Runs a function as the code of a call, with the arguments that are at `at` in a parcel. */
-export function runAs(context: CallContext, fn: Fn, args: readonly unknown[], at: number, arity: number): unknown {
+/**
+ * Runs a function as the code of a call, with the arguments that are at `at` in a parcel. `resolve` gives the shared
+ * values that they refer to.
+ */
+export function runAs(
+  context: CallContext,
+  fn: Fn,
+  args: readonly unknown[],
+  at: number,
+  arity: number,
+  resolve?: Resolve,
+): unknown {
   switch (arity) {
     case 1:
       return running.run(context, fn, args[at])
     case asList:
-      return running.run(context, () => fn(...(fromWire(args[at]) as unknown[])))
+      return running.run(context, () => fn(...(fromWire(args[at], resolve) as unknown[])))
     default:
       return running.run(context, fn, ...args.slice(at, at + arity))
   }
@@ -148,7 +159,7 @@ export function postBy(own: MessagePort): void {
 }
 
 /** Says something to the pool. */
-export function post(notice: Notice, moved?: readonly ArrayBuffer[]): void {
+export function post(notice: Notice, moved?: readonly (ArrayBuffer | MessagePort)[]): void {
   port?.postMessage(notice, moved)
 }
 

@@ -2,10 +2,12 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import type { Clock } from '../lib/threads/clock.js'
 import { asList, Envelope, type Kin, look, type Parcel } from '../lib/threads/protocol.js'
 import { after, type Slots } from '../lib/threads/slots.js'
-import { functionFor, know, loadFunction } from './codes.js'
+import type { Resolve } from '../lib/values/decoder.js'
+import { type Fn, functionFor, know, loadFunction } from './codes.js'
 import { Conclusions } from './conclusions.js'
 import { CallContext, post, runAs } from './context.js'
 import { isWriting } from './output.js'
+import { sharedFor } from './shared-values.js'
 
 /** How long the thread waits for its next calls before it turns to its event loop: a message by the loop takes longer. */
 const lingerMs = 1
@@ -115,8 +117,25 @@ export class Runner {
         thrown => conclusions.threw(context, thrown),
       )
     }
+    const shared = kin.arity === asList ? sharedFor(args[at]) : undefined
+    if (!(shared instanceof Promise)) return this.carryOut(context, fn, kin, args, at, shared)
+    return shared.then(
+      shared => this.carryOut(context, fn, kin, args, at, shared),
+      thrown => conclusions.threw(context, thrown),
+    )
+  }
+
+  private carryOut(
+    context: CallContext,
+    fn: Fn,
+    { arity }: Kin,
+    args: readonly unknown[],
+    at: number,
+    shared: Resolve | undefined,
+  ): number | Promise<number> {
+    const { conclusions } = this
     try {
-      const value = runAs(context, fn, args, at, kin.arity)
+      const value = runAs(context, fn, args, at, arity, shared)
       if (!isThenable(value)) return conclusions.returned(context, value)
       return Promise.resolve(value).then(
         value => conclusions.returned(context, value),

@@ -3,8 +3,9 @@ import { Clock } from '../lib/threads/clock.js'
 import type { Parcel, ThreadStart } from '../lib/threads/protocol.js'
 import { Slots } from '../lib/threads/slots.js'
 import { printAtHome } from './console.js'
-import { postBy } from './context.js'
+import { post, postBy } from './context.js'
 import { installDoor } from './door.js'
+import { homeBy } from './home.js'
 import { Runner } from './runner.js'
 import { watchStrays } from './strays.js'
 
@@ -15,6 +16,7 @@ printAtHome(console)
 
 export default function thread({ memory, port }: ThreadStart): void {
   postBy(port)
+  homeBy(own => post({ type: 'home', port: own }, [own]))
   watchStrays()
   const runner = new Runner(new Slots(memory), port, new Clock())
   port.on('message', (parcel: Parcel) => runner.receive(parcel))

@@ -5,6 +5,7 @@ import { type Check, check, checkOptions } from '../core/options.js'
 import type { Work } from '../threads/job.js'
 import { ThreadPool, type ThreadPoolOptions } from '../threads/pool.js'
 import type { Code } from '../threads/protocol.js'
+import { type SharedUse, sharedValues } from '../threads/shared-values.js'
 import { toWire } from '../values/wire.js'
 
 export interface ParallelOptions {
@@ -97,10 +98,12 @@ class ParallelSession implements ExecutorSession {
 class ParallelWork implements Work {
   readonly call: Call
   readonly code: Code
+  readonly #shared: SharedUse | undefined
 
   constructor(call: Call, code: Code) {
     this.call = call
     this.code = code
+    this.#shared = call.shared && sharedValues.useOf(call.shared)
   }
 
   get priority(): number {
@@ -113,10 +116,11 @@ class ParallelWork implements Work {
 
   encodeArgs(moved: ArrayBuffer[]): unknown {
     const { args, task } = this.call
-    return toWire(args, index => `argument ${index + 1}`, { task: task.name, moved })
+    return toWire(args, index => `argument ${index + 1}`, { task: task.name, moved, refer: this.#shared?.refer })
   }
 
   ended(outcome: Outcome): void {
+    this.#shared?.end()
     this.call.ended(outcome)
   }
 }

@@ -116,3 +116,5 @@ export type Notice =
   | { readonly type: 'progress'; readonly n: number; readonly fraction: number; readonly note: string | undefined }
   /** Something failed in the background; `n` is 0 where nobody knows whose it was, and where that call had ended. */
   | { readonly type: 'stray'; readonly n: number; readonly taskName: string | undefined; readonly error: unknown }
+  /** A port of its own, for questions: see `home.ts`. */
+  | { readonly type: 'home'; readonly port: MessagePort }

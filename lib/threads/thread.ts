@@ -330,6 +330,7 @@ export class Thread {
 
   private hear(notice: Notice): void {
     if (notice === look) return
+    if (notice.type === 'home') return void import('./home.js').then(({ welcome }) => welcome(notice.port))
     const job = this.jobAt(notice.n)
     switch (notice.type) {
       case 'reply':

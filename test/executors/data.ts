@@ -10,6 +10,7 @@ import {
   unmapped,
 } from 'mintaka'
 import { test } from 'tap'
+import { sharedValues } from '../../dist/lib/threads/shared-values.js'
 import { states } from '../../lib/core/state.js'
 import { engineFor } from '../engine/fixtures/engine.js'
 
@@ -271,4 +272,60 @@ test('where a rule may decide on another attempt, nothing is moved that it would
   })
   const body = flow('f', () => spoil.with({ retries: 0 })(transfer(new Float64Array(large).fill(1))))
   t.equal(await engine.run(body, undefined, { executor: parallel }), large)
+})
+
+const mutate = task('mutate', (table: { rows: number[]; bytes: Float64Array }, index: number) => {
+  const found = [table.rows[index], table.bytes[index], table.rows.length]
+  table.rows.length = 0
+  table.bytes.fill(-1)
+  return found
+})
+const tableOf = task('table of', (length: number) => ({
+  rows: Array.from({ length }, (_, index) => index),
+  bytes: new Float64Array(length).fill(7),
+}))
+
+test('what many calls read is in shared memory while they do, and each has a value of its own', async t => {
+  const engine = engineFor(t)
+  let most = 0
+  const timer = setInterval(() => (most = Math.max(most, sharedValues.size)), 1)
+  t.teardown(() => clearInterval(timer))
+  const indexes = Array.from({ length: 100 }, (_, index) => index)
+  const expected = indexes.map(index => [index, 7, 20_000])
+  const body = flow('f', async () => {
+    const table = tableOf(20_000)
+    const result = await table
+    const whole = await Promise.all(mutate.map(unmapped(result), indexes))
+    const byFuture = await Promise.all(indexes.map(index => mutate(table, index)))
+    return { whole, byFuture, rows: result.rows.length, bytes: result.bytes[5] }
+  })
+  t.strictSame(await engine.run(body, undefined, { executor: parallel }), {
+    whole: expected,
+    byFuture: expected,
+    rows: 20_000,
+    bytes: 7,
+  })
+  t.ok(most > 0, 'it was shared')
+  t.equal(sharedValues.size, 0, 'and is forgotten')
+})
+
+test('a shared value is forgotten when its calls fail, are cancelled, or lose their thread', async t => {
+  const engine = engineFor(t)
+  const ends = task('ends', (table: { rows: number[] }, how: number): number => {
+    if (how % 3 === 0) throw new Error(`no ${table.rows.length}`)
+    if (how % 3 === 1) process.exit(1)
+    for (;;) if (table.rows.length === 0) return 0
+  })
+  const body = flow('f', async () => {
+    const table = { rows: Array.from({ length: 50_000 }, (_, index) => index) }
+    const futures = ends.map(unmapped(table), [0, 1, 2, 3, 4, 5])
+    setTimeout(() => {
+      for (const future of futures) void future.cancel()
+    }, 1000)
+    const states = await Promise.all(futures.map(future => future.wait()))
+    return states.map(({ type }) => type)
+  })
+  const types = await engine.run(body, undefined, { executor: new ParallelExecutor({ threads: 2, cancelGraceMs: 1 }) })
+  t.notOk(types.includes('COMPLETED'))
+  t.equal(sharedValues.size, 0)
 })

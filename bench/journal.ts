@@ -198,8 +198,8 @@ function callsOf(run: FlowRun): TaskRecord[] {
 
 /** A task run as the engine makes them. */
 function callOf(calls: TaskCalls, index: number): TaskRecord {
-  const inputs = { args: [index], edges: undefined, described: undefined, owned: undefined }
-  return new TaskRecord(calls, index, index, states.pending(1_700_000_000_000 + Math.floor(index / 1000)), inputs)
+  const pending = states.pending(1_700_000_000_000 + Math.floor(index / 1000))
+  return new TaskRecord(calls, index, index, pending, [index], undefined)
 }
 
 function taskRun(flowRunId: string, index: number): TaskRun {

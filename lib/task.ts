@@ -1,16 +1,12 @@
+import { callTask, mapTask } from './call-task.js'
 import { type Annotations, checkAnnotations, mergeAnnotations } from './core/annotations.js'
 import { workerDoor } from './core/door.js'
 import { MintakaError } from './core/errors.js'
 import type { TaskSource } from './core/executor.js'
-import { type Args, isUnmapped, type MapArgs, type RunFuture, type TaskFuture, unmappedValue } from './core/future.js'
-import { runInPlace } from './core/in-place.js'
+import type { Args, MapArgs, RunFuture, TaskFuture } from './core/future.js'
 import { check, checkOptions } from './core/options.js'
 import type { RetryDelay } from './core/retry.js'
 import type { CacheKeyContext, TaskDefinition } from './engine/definitions.js'
-import { Future } from './engine/future.js'
-import { takeWhole } from './engine/inputs.js'
-import { TaskLife } from './engine/run-task.js'
-import { currentScope } from './engine/scope.js'
 import { callSite } from './shipping/locate.js'
 
 /** Options of a task. Times are milliseconds. */
@@ -150,7 +146,7 @@ function define(
 }
 
 function makeTask<A extends unknown[], R>(definition: TaskDefinition): Task<A, R> {
-  const call = (...args: unknown[]) => callTask(definition, withoutIndex(args, definition.code.fn))
+  const call = (...args: unknown[]) => callTask(definition, args)
   return Object.defineProperties(call, {
     name: { value: definition.name },
     fn: { value: definition.code.fn },
@@ -185,59 +181,6 @@ function change(definition: TaskDefinition, options: TaskCallOptions): TaskDefin
     annotations: mergeAnnotations(definition.annotations, annotations),
     runName: name ?? definition.runName,
   }
-}
-
-function callTask(definition: TaskDefinition, args: readonly unknown[]): TaskFuture<unknown> {
-  const scope = currentScope()
-  if (scope.task) return runInPlace(definition.name, definition.code.fn, args)
-  if (!scope.flow) {
-    const fix = `Call it in the function of a flow, or call ${definition.name}.fn(…) for the plain function.`
-    throw new MintakaError('TASK_OUTSIDE_FLOW', `Task '${definition.name}' was called outside a flow. ${fix}`, {
-      task: definition.name,
-    })
-  }
-  scope.flow.admit('Task', definition.name, scope.attempt)
-  return new Future(TaskLife.start(scope.flow, definition, args, scope)) as TaskFuture<unknown>
-}
-
-/** `xs.map(aTask)` calls with (value, index, array): the value alone is meant. */
-function withoutIndex(args: readonly unknown[], fn: (...args: never[]) => unknown): readonly unknown[] {
-  if (args.length !== 3 || fn.length >= 3) return args
-  const [value, index, array] = args
-  return Array.isArray(array) && typeof index === 'number' && Object.is(array[index], value) ? [value] : args
-}
-
-function mapTask(definition: TaskDefinition, lists: readonly unknown[]): TaskFuture<unknown>[] {
-  const columns = lists.map((list, index) => {
-    if (isUnmapped(list) || Array.isArray(list)) return list
-    const what = `Argument ${index + 1} of ${definition.name}.map(…) is neither an array nor unmapped(value)`
-    throw new MintakaError('INVALID_ARGUMENT', `${what}. To pass one value to every call, write unmapped(value).`)
-  })
-  const lengths = [
-    ...new Set(columns.filter(column => !isUnmapped(column)).map(column => (column as unknown[]).length)),
-  ]
-  if (lengths.length !== 1) {
-    const what = lengths.length === 0 ? 'has no list' : `has lists of different lengths (${lengths.join(', ')})`
-    throw new MintakaError(
-      'INVALID_ARGUMENT',
-      `${definition.name}.map(…) ${what}. Give one list at least, all equally long.`,
-    )
-  }
-  const length = lengths[0] as number
-  const whole = columns.map(column =>
-    isUnmapped(column) ? takeOnce(definition, unmappedValue(column), length) : undefined,
-  )
-  const row = (index: number) =>
-    columns.map((column, at) => (isUnmapped(column) ? whole[at] : (column as unknown[])[index]))
-  return Array.from({ length }, (_, index) => callTask(definition, row(index)))
-}
-
-/** What each of so many calls is given whole: taken now, for all of them. Calls that run in place take nothing. */
-function takeOnce({ name }: TaskDefinition, value: unknown, calls: number): unknown {
-  const { flow, task, attempt } = currentScope()
-  if (!flow || task || calls < 2) return value
-  flow.admit('Task', name, attempt)
-  return takeWhole(value, flow.session.where)
 }
 
 const taskChecks = {

@@ -1,7 +1,7 @@
 import { type ErrorCode, isMintakaError, MintakaError } from './errors.js'
 import { delayAfter, mayRetry, type RetryPolicy } from './retry.js'
 import type { Run } from './run.js'
-import { type Completed, isSettled, isState, isTerminal, type State, states } from './state.js'
+import { type Completed, isSettled, isState, isTerminal, type State, type StateType, states } from './state.js'
 import { mayFollow } from './transitions.js'
 
 /** A change of state that somebody wants: what every rule is asked about. */
@@ -115,6 +115,14 @@ export const policy: readonly Rule[] = [
   takeFromCache,
   retryFailures,
 ]
+
+/**
+ * Whether {@link policy} accepts a change for what it is, whatever else is known: the two that nearly every task run goes
+ * through, when no cached result is there. To ask each rule about them, a hundred thousand times, would be felt.
+ */
+export function isPlain(from: StateType, to: StateType): boolean {
+  return (from === 'PENDING' && to === 'RUNNING') || (from === 'RUNNING' && to === 'COMPLETED')
+}
 
 /**
  * Asks the rules in order. A REJECT changes what the later rules are asked about; the first WAIT or ABORT ends it. A

@@ -54,27 +54,12 @@ export abstract class RunPromise<T> implements RunFuture<T> {
 
   wait(): Promise<SettledState<T>>
   wait(options: WaitOptions): Promise<SettledState<T> | undefined>
-  wait({ timeoutMs, signal }: WaitOptions = {}): Promise<SettledState<T> | undefined> {
-    return new Promise(resolve => {
-      let timer: NodeJS.Timeout | undefined
-      let unlisten: (() => void) | undefined
-      let ended = false
-      const end = (state: SettledState<T> | undefined) => {
-        ended = true
-        clearTimeout(timer)
-        unlisten?.()
-        resolve(state)
-      }
-      const give = () => {
-        this.forget(end)
-        end(undefined)
-      }
-      this.whenSettled(end)
-      if (ended) return
-      if (signal?.aborted) return give()
-      unlisten = signal && onAbort(signal, give)
-      if (timeoutMs !== undefined && timeoutMs <= longestTimer) timer = setTimeout(give, timeoutMs)
-    })
+  wait(options: WaitOptions = {}): Promise<SettledState<T> | undefined> {
+    const run = {
+      whenSettled: (callback: Settled<T>) => this.whenSettled(callback),
+      forget: (callback: Settled<T>) => this.forget(callback),
+    }
+    return waitUntilSettled(run, options)
   }
 
   toJSON(): { id: string; name: string; state: string } {
@@ -82,6 +67,48 @@ export abstract class RunPromise<T> implements RunFuture<T> {
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `${this.kind === 'task-run' ? 'TaskFuture' : 'FlowFuture'} { ${this.name} (${this.id}) ${this.state.name} }`
+    return inspectFuture(this)
   }
+}
+
+type Settled<T> = (state: SettledState<T>) => void
+
+/** What can be waited for. */
+export interface Settling<T> {
+  /** Calls back when the run has settled: now, if it has. */
+  whenSettled(callback: Settled<T>): void
+  /** Takes a callback back. */
+  forget(callback: Settled<T>): void
+}
+
+/** What `wait` of every future does: resolves with the settled state, or with nothing when it has waited enough. */
+export function waitUntilSettled<T>(
+  run: Settling<T>,
+  { timeoutMs, signal }: WaitOptions,
+): Promise<SettledState<T> | undefined> {
+  return new Promise(resolve => {
+    let timer: NodeJS.Timeout | undefined
+    let unlisten: (() => void) | undefined
+    let ended = false
+    const end = (state: SettledState<T> | undefined) => {
+      ended = true
+      clearTimeout(timer)
+      unlisten?.()
+      resolve(state)
+    }
+    const give = () => {
+      run.forget(end)
+      end(undefined)
+    }
+    run.whenSettled(end)
+    if (ended) return
+    if (signal?.aborted) return give()
+    unlisten = signal && onAbort(signal, give)
+    if (timeoutMs !== undefined && timeoutMs <= longestTimer) timer = setTimeout(give, timeoutMs)
+  })
+}
+
+/** A future in the console. */
+export function inspectFuture({ kind, name, id, state }: RunFuture<unknown> & { readonly kind: string }): string {
+  return `${kind === 'task-run' ? 'TaskFuture' : 'FlowFuture'} { ${name} (${id}) ${state.name} }`
 }

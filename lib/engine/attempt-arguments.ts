@@ -3,7 +3,7 @@ import { allowedFuture, type RunFuture } from '../core/future.js'
 import { copier, copyWith } from '../core/traverse.js'
 import { Snapshot } from '../values/snapshot.js'
 import { giveAway, markHandedOver } from '../values/transfer.js'
-import { Future } from './future.js'
+import { lifeOf } from './future.js'
 import { type Edge, type Inputs, isEdge } from './inputs.js'
 import { Whole } from './whole.js'
 
@@ -66,7 +66,7 @@ function handOver(result: unknown): unknown {
 
 /** Whether the result is needed for more than who reads the future: emptied, it would be no good. */
 function isKept(input: Edge): boolean {
-  return Future.lifeOf(input as RunFuture<unknown>)?.keepsResult ?? true
+  return lifeOf(input as RunFuture<unknown>)?.keepsResult ?? true
 }
 
 /** A result in the place of a future, a settled state in the place of an allowed failure. */

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto'
 import { MintakaError } from '../core/errors.js'
 import type { EngineEvent } from '../core/event.js'
 import type { LogEntry, LogLevel } from '../core/logger.js'
-import { accept, policy, propose, type Rule, type Transition, type Verdict } from '../core/rules.js'
+import { accept, isPlain, policy, propose, type Rule, type Transition, type Verdict } from '../core/rules.js'
 import type { FlowRun, Run, TaskRun } from '../core/run.js'
-import { isTerminal, type State, states } from '../core/state.js'
+import { isTerminal, type State, type StateType, states } from '../core/state.js'
 import type { Ack, Command, FlowRunFilter, Store, StoredRun } from '../core/store.js'
 import type { Surroundings } from '../core/surroundings.js'
 import { codec } from '../values/json.js'
+import { Acknowledgements } from './acknowledged.js'
 import { publishChange } from './channels.js'
 import type { FlowDefinition } from './definitions.js'
 import { Events } from './events.js'
@@ -42,6 +43,8 @@ export class Engine implements AsyncDisposable {
   /** Resolves when the store is open; rejects with what it said. */
   readonly ready: Promise<void>
   readonly now: () => number
+  /** Task runs whose last state is on its way to the store, with the state before it. */
+  readonly acknowledgements = new Acknowledgements<State>()
   readonly #events = new Events()
   readonly #live = new Map<string, FlowLife>()
   #rules: readonly Rule[] = policy
@@ -87,6 +90,11 @@ export class Engine implements AsyncDisposable {
     return this.#rules !== policy
   }
 
+  /** Whether such a change need not be proposed: only the built-in rules are there, and they accept it. */
+  accepts(from: StateType, to: StateType): boolean {
+    return this.#rules === policy && isPlain(from, to)
+  }
+
   propose(transition: Transition): Verdict {
     try {
       return propose(this.#rules, transition)
@@ -97,7 +105,7 @@ export class Engine implements AsyncDisposable {
 
   created(run: FlowRun | TaskRun): Ack {
     const ack = run.kind === 'flow-run' ? this.store.createFlowRun(run) : this.store.createTaskRun(run)
-    ack?.catch(() => {}) // not everyone waits for it: what cannot be written is told by the acknowledgement of the end
+    this.acknowledgements.ignore(ack) // not everyone waits for it: what cannot be written is told at the end
     if (this.#events.heard) {
       const at = this.now()
       this.#events.emit(

@@ -2,8 +2,12 @@ import type { RunFuture } from '../core/future.js'
 import { RunPromise } from '../core/run-promise.js'
 import type { SettledState, State } from '../core/state.js'
 import type { Life } from './life.js'
+import { TaskPromise } from './task-future.js'
 
-/** The future of a live run. */
+/**
+ * The future of a flow run, or of a task run that `map` started with many others: its promise is made when somebody asks
+ * for it. Most that `map` gives are returned by their flow, and never asked.
+ */
 export class Future<T> extends RunPromise<T> {
   readonly #life: Life<T>
 
@@ -26,7 +30,7 @@ export class Future<T> extends RunPromise<T> {
   }
 
   override async cancel(reason?: string): Promise<SettledState<T>> {
-    this.#life.watched = true
+    this.#life.watch()
     this.#life.cancel(reason)
     return this.wait()
   }
@@ -39,7 +43,7 @@ export class Future<T> extends RunPromise<T> {
     this.#life.forget(callback)
   }
 
-  /** The life behind the future, for runs that wait for it. */
+  /** The life behind the future, if it is one of this kind. */
   static lifeOf(future: RunFuture<unknown>): Life | undefined {
     return #life in (future as object) ? (future as Future<unknown>).#life : undefined
   }
@@ -51,4 +55,9 @@ export class Future<T> extends RunPromise<T> {
   rejectUnwatched(): void {
     void this.result()
   }
+}
+
+/** The life behind a future of ours, for runs that wait for it. */
+export function lifeOf(future: RunFuture<unknown>): Life | undefined {
+  return TaskPromise.lifeOf(future) ?? Future.lifeOf(future)
 }

@@ -1,10 +1,12 @@
 import { allowedFuture, isFuture, type RunFuture } from '../core/future.js'
 import type { RunInput } from '../core/run.js'
+import { type NotReady, states } from '../core/state.js'
 import { TransferredFuture } from '../core/transferred-future.js'
 import { copier } from '../core/traverse.js'
+import { upstreamError } from '../core/upstream.js'
 import { preview } from '../values/preview.js'
 import { Snapshot } from '../values/snapshot.js'
-import { Future } from './future.js'
+import { lifeOf } from './future.js'
 import { Whole } from './whole.js'
 
 /** The inputs of a run: what it was called with, and which runs it has to wait for before it may start. */
@@ -128,8 +130,8 @@ function describe(name: string, value: unknown): RunInput {
   return { name, preview: preview(value) }
 }
 
-/** Whether all of them neither hold anything nor are worth letting go of. */
-function areSmall(args: readonly unknown[]): boolean {
+/** Whether all of them neither hold anything nor are worth letting go of: they may be kept as they are. */
+export function areSmall(args: readonly unknown[]): boolean {
   for (const arg of args) {
     if (typeof arg === 'string' ? arg.length > 100 : typeof arg === 'object' && arg !== null) return false
   }
@@ -145,10 +147,18 @@ export function whenAllSettled(futures: readonly RunFuture<unknown>[], callback:
     if (open === 0) callback()
   }
   for (const future of futures) {
-    const life = Future.lifeOf(future)
+    const life = lifeOf(future)
     if (life) life.whenSettled(settled)
     else void future.wait().then(settled)
   }
+}
+
+/** Where a run rests that needs the value of one that did not complete; `undefined`: all of them have. */
+export function notReadyFor(name: string, { upstream }: Edges, now: number): NotReady | undefined {
+  const failed = upstream.find(({ state }) => state.type !== 'COMPLETED')
+  if (!failed) return undefined
+  const error = upstreamError(name, failed, failed.state)
+  return states.notReady(now, failed.id, error, error.message)
 }
 
 /** Whether `value` stands for a run among arguments. */

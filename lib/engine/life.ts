@@ -10,8 +10,6 @@ type Callback<T> = (state: SettledState<T>) => void
  */
 export abstract class Life<T = unknown> {
   abstract readonly record: Run
-  /** Whether somebody looks at how the run ends: `then`, `wait`, `result`, `cancel`, or a run that waits for it. */
-  watched = false
   #settled: SettledState<T> | undefined
   #waiting: Callback<T> | Callback<T>[] | undefined // mostly one: no list for it
 
@@ -37,7 +35,7 @@ export abstract class Life<T = unknown> {
 
   /** Calls back when the run has settled: now, if it has. */
   whenSettled(callback: Callback<T>): void {
-    this.watched = true
+    this.watch()
     if (this.#settled) callback(this.#settled)
     else if (!this.#waiting) this.#waiting = callback
     else if (typeof this.#waiting === 'function') this.#waiting = [this.#waiting, callback]
@@ -49,6 +47,9 @@ export abstract class Life<T = unknown> {
     if (this.#waiting === callback) this.#waiting = undefined
     else if (Array.isArray(this.#waiting)) this.#waiting = this.#waiting.filter(waiting => waiting !== callback)
   }
+
+  /** Somebody looks at how the run ends: `then`, `wait`, `result`, `cancel`, or a run that waits for it. */
+  watch(): void {}
 
   abstract cancel(reason?: string): void
 

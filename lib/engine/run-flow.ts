@@ -7,7 +7,6 @@ import type { LogLevel } from '../core/logger.js'
 import { onAbort } from '../core/on-abort.js'
 import { enter, type FlowRun } from '../core/run.js'
 import { isSettled, type SettledState, type State, states } from '../core/state.js'
-import { upstreamError } from '../core/upstream.js'
 import { preview } from '../values/preview.js'
 import { argumentsHere } from './attempt-arguments.js'
 import { CallCounts } from './call-counts.js'
@@ -18,10 +17,11 @@ import { DoneRuns } from './done-runs.js'
 import type { Engine } from './engine.js'
 import { type BodyEnd, finalState, futuresIn } from './final-state.js'
 import { Future } from './future.js'
-import { type Inputs, takeInputs, whenAllSettled } from './inputs.js'
+import { type Inputs, notReadyFor, takeInputs, whenAllSettled } from './inputs.js'
 import { cancelledError, Life } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
 import { Mirror } from './mirror.js'
+import { Pause } from './pause.js'
 import { type Scope, scopes, unite } from './scope.js'
 import { versionOf } from './source.js'
 
@@ -57,9 +57,10 @@ export class FlowLife extends Life {
   #accepts = false
   #interrupted: MintakaError | undefined
   #interrupt: (() => void) | undefined
-  #wake: (() => void) | undefined
+  readonly #waits = new Pause()
   #context: FlowContext | undefined
   #created = false
+  #watched = false
 
   /** Starts a run of `flow`. Calls that may not be made throw at once; everything else happens to the run. */
   static start(flow: FlowDefinition, parameters: readonly unknown[], start: FlowStart): FlowLife {
@@ -151,16 +152,10 @@ export class FlowLife extends Life {
 
   async #inputsArrive(): Promise<void> {
     if (!this.#inputs.edges) return
-    const { upstream, allowed } = this.#inputs.edges
-    await new Promise<void>(resolve => {
-      this.#wake = resolve
-      whenAllSettled([...upstream, ...allowed], resolve)
-    })
+    await this.#waits.settled(this.#inputs.edges)
     if (this.#ended) return
-    const failed = upstream.find(({ state }) => state.type !== 'COMPLETED')
-    if (!failed) return
-    const error = upstreamError(this.record.name, failed, failed.state)
-    await this.#propose(states.notReady(this.engine.now(), failed.id, error, error.message))
+    const state = notReadyFor(this.record.name, this.#inputs.edges, this.engine.now())
+    if (state) await this.#propose(state)
   }
 
   /** One attempt, its executor's session around it. Every way out is recorded. */
@@ -330,7 +325,7 @@ export class FlowLife extends Life {
     for (const child of this.children.lives) child.cancel(why.message)
     this.#interrupt?.()
     if (!running && this.#created) void this.#propose(this.#interruptedState()).catch(error => this.#lose(error))
-    this.#wake?.()
+    this.#waits.wake()
   }
 
   #interruptedState(): State {
@@ -372,16 +367,8 @@ export class FlowLife extends Life {
     if (state.type === 'SCHEDULED') await this.#pause(state.scheduledTime)
   }
 
-  async #pause(until: number): Promise<void> {
-    while (!this.#ended && this.engine.now() < until) {
-      await new Promise<void>(resolve => {
-        const stop = this.engine.surroundings.timer(until - this.engine.now(), resolve)
-        this.#wake = () => {
-          stop()
-          resolve()
-        }
-      })
-    }
+  #pause(until: number): Promise<void> {
+    return this.#waits.until(until, this.engine.surroundings, () => this.#ended)
   }
 
   async #propose(to: State): Promise<void> {
@@ -427,9 +414,13 @@ export class FlowLife extends Life {
    * is what somebody asked for: another process perhaps, or the closing of the engine.
    */
   #settleWatched(state: SettledState): void {
-    const unseen = !this.watched && !this.#parent && state.type !== 'COMPLETED' && state.type !== 'CANCELLED'
+    const unseen = !this.#watched && !this.#parent && state.type !== 'COMPLETED' && state.type !== 'CANCELLED'
     this.settle(state)
     if (unseen) this.future.rejectUnwatched()
+  }
+
+  override watch(): void {
+    this.#watched = true
   }
 
   protected override over(): void {

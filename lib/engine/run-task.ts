@@ -4,15 +4,18 @@ import type { Outcome } from '../core/executor.js'
 import { onAbort } from '../core/on-abort.js'
 import { enter } from '../core/run.js'
 import { type Completed, isSettled, isState, isTerminal, type SettledState, type State, states } from '../core/state.js'
-import { upstreamError } from '../core/upstream.js'
-import { type AttemptArguments, argumentsElsewhere, argumentsHere, argumentsToLookAt } from './attempt-arguments.js'
+import type { Waiting } from './acknowledged.js'
+import { argumentsElsewhere, argumentsHere, argumentsToLookAt } from './attempt-arguments.js'
 import type { TaskDefinition } from './definitions.js'
-import { type Edges, type Inputs, noInputs, takeInputs, whenAllSettled } from './inputs.js'
+import { HereCall } from './here-call.js'
+import { areSmall, type Edges, type Inputs, notReadyFor, takeInputs } from './inputs.js'
+import { KnownResults } from './known-results.js'
 import { cancelledError, Life } from './life.js'
+import { Pause } from './pause.js'
 import type { FlowLife } from './run-flow.js'
 import { type Scope, scopes } from './scope.js'
 import { stopped, TaskCall } from './task-call.js'
-import { cacheKeyOf, reuseKeyOf } from './task-keys.js'
+import type { TaskPromise } from './task-future.js'
 import { TaskRecord } from './task-record.js'
 
 /**
@@ -22,26 +25,18 @@ import { TaskRecord } from './task-record.js'
  * A flow may start a hundred thousand at once, so the common way (nothing to wait for, one attempt) is taken by plain
  * calls; only those that wait have a promise to wait with.
  */
-export class TaskLife extends Life {
+export class TaskLife extends Life implements Waiting<State> {
   readonly record: TaskRecord
   readonly flow: FlowLife
   readonly task: TaskDefinition
   readonly #scope: Scope
-  /** Its arguments as they were at the call, futures still in place. */
-  #inputs: Inputs
+  /** Its arguments, if they are small constants; else there are {@link Extras.inputs}. */
+  #args: readonly unknown[]
   /** The attempt that is being carried out. */
   #call: TaskCall | undefined
-  /** When the next attempt may begin: after a retry delay, or when a rule said WAIT. */
-  #notBefore: number | undefined
-  #wake: (() => void) | undefined
-  #cancelled: MintakaError | undefined
-  #timedOut: MintakaError | undefined
-  #keys: { cache?: string | undefined; reuse?: string | undefined } | undefined
-  /** Gives the turn back, on executors that give turns. */
-  #release: (() => void) | undefined
-  #bodies = 0
-  /** The next attempt waits for the body of one that ran out of time: there is one turn, and that body has it. */
-  #waitsForBody = false
+  /** Its future, if that is a promise of its own. */
+  #promise: TaskPromise<unknown> | undefined
+  #extras: Extras | undefined
 
   static start(flow: FlowLife, task: TaskDefinition, args: readonly unknown[], scope: Scope): TaskLife {
     const life = new TaskLife(flow, task, args, scope)
@@ -51,22 +46,40 @@ export class TaskLife extends Life {
 
   private constructor(flow: FlowLife, task: TaskDefinition, args: readonly unknown[], scope: Scope) {
     super()
+    const { engine, calls, children } = flow
+    const of = calls.of(task, scope.tags)
+    const pending = states.pending(engine.now())
     this.flow = flow
     this.task = task
     this.#scope = scope
-    const inputs = takeInputs(args, task.waitFor, undefined, flow.session.where)
-    this.#inputs = inputs
-    const calls = flow.calls.of(task, scope.tags)
-    this.record = new TaskRecord(
-      calls,
-      flow.calls.next(),
-      calls.counter.count++,
-      states.pending(flow.engine.now()),
-      inputs,
-    )
-    flow.children.adopt(this)
-    flow.engine.created(this.record)
+    this.#call = undefined
+    this.#promise = undefined
+    this.#extras = undefined
+    if (task.waitFor === undefined && areSmall(args)) {
+      this.#args = args
+      this.record = new TaskRecord(of, calls.next(), of.counter.count++, pending, args, undefined)
+    } else {
+      const inputs = takeInputs(args, task.waitFor, undefined, flow.session.where)
+      this.#args = noArgs
+      this.#extra().inputs = inputs
+      this.record = new TaskRecord(of, calls.next(), of.counter.count++, pending, inputs.args, inputs.described)
+    }
+    if (KnownResults.concern(flow, task))
+      this.#extra().known = new KnownResults(flow, task, this.record, () => this.#lookedAt())
+    children.adopt(this)
+    engine.created(this.record)
     if (task.signal) this.#obey(task.signal)
+  }
+
+  #extra(): Extras {
+    this.#extras ??= new Extras()
+    return this.#extras
+  }
+
+  /** The future that is to be told how the run ends. */
+  promised(promise: TaskPromise<unknown>): void {
+    if (this.settled) promise.settle(this.settled)
+    else this.#promise = promise
   }
 
   /** Whether nothing will follow: the run has settled, or is about to, once the store has acknowledged its last state. */
@@ -77,51 +90,47 @@ export class TaskLife extends Life {
   /** Turns are asked for before anything is awaited: they are taken in call order. */
   #begin(): void {
     const turn = this.flow.session.turn?.()
-    if (turn || this.#inputs.edges) void this.#arrive(turn)
+    if (turn || this.#extras?.inputs?.edges) void this.#arrive(turn)
     else this.#submit()
   }
 
   async #arrive(turn: Promise<() => void> | undefined): Promise<void> {
     try {
-      if (turn) this.#release = await turn
-      if (this.#inputs.edges) await this.#inputsArrive(this.#inputs.edges)
+      if (turn) this.#extra().release = await turn
+      if (this.#extras?.inputs?.edges) await this.#inputsArrive(this.#extras.inputs.edges, this.#extras.waits)
       if (this.settled) this.#giveTurnBack()
       else this.#submit()
     } catch (error) {
-      this.#lose(error)
+      this.lost(error)
     }
   }
 
   /** Waits until every upstream run has settled; one that did not complete puts this run to rest in NotReady. */
-  async #inputsArrive({ upstream, allowed }: Edges): Promise<void> {
-    await new Promise<void>(resolve => {
-      this.#wake = resolve
-      whenAllSettled([...upstream, ...allowed], resolve)
-    })
+  async #inputsArrive(edges: Edges, waits: Pause): Promise<void> {
+    await waits.settled(edges)
     if (this.#ended) return
-    const failed = upstream.find(({ state }) => state.type !== 'COMPLETED')
-    if (!failed) return
-    const error = upstreamError(this.record.name, failed, failed.state)
-    await this.#propose(states.notReady(this.flow.engine.now(), failed.id, error, error.message))
+    const state = notReadyFor(this.record.name, edges, this.flow.engine.now())
+    if (state) await this.#propose(state)
   }
 
   /** Hands an attempt to the executor. What starts work elsewhere is asked for its verdict first. */
   #submit(): void {
     if (this.#ended) return
-    if (this.#release && this.#bodies > 0) {
-      this.#waitsForBody = true
+    const extras = this.#extras
+    if (extras?.release && extras.bodies > 0) {
+      extras.waitsForBody = true
       return
     }
     const may = this.flow.session.where === 'elsewhere' ? this.mayRun() : true
     if (may === true) this.#handOver()
     else if (may === false) this.#tryLater()
-    else may.then(yes => (yes && !this.#ended ? this.#handOver() : this.#tryLater())).catch(error => this.#lose(error))
+    else may.then(yes => (yes && !this.#ended ? this.#handOver() : this.#tryLater())).catch(error => this.lost(error))
   }
 
   #handOver(): void {
     const { logger, session } = this.flow
     if (logger.enabled('info')) logger.info(`Task run '${this.record.name}' submitted`)
-    const call = new TaskCall(this, this.#arguments())
+    const call = this.#attempt()
     this.#call = call
     try {
       const submitted = session.submit(call)
@@ -161,49 +170,47 @@ export class TaskLife extends Life {
       if (call.refused) return this.#tryLater()
       if (this.record.state.type !== 'RUNNING' && outcome.type !== 'stopped') this.started()
       const now = this.flow.engine.now()
-      const stored = this.#propose(this.#stateAfter(outcome, now), now)
-      if (stored) stored.then(() => this.#tryLater()).catch(error => this.#lose(error))
+      const later = this.#propose(this.#stateAfter(outcome, now), now)
+      if (later) later.then(() => this.#tryLater()).catch(error => this.lost(error))
       else this.#tryLater()
     } catch (error) {
-      this.#lose(error)
+      this.lost(error)
     }
   }
 
   /** Submits again once the time has come, if there is to be another attempt. */
   #tryLater(): void {
-    if (this.#notBefore !== undefined && !this.#ended) void this.#pause(this.#notBefore).then(() => this.#submit())
+    const extras = this.#extras
+    if (extras?.notBefore === undefined || this.#ended) return
+    const { surroundings } = this.flow.engine
+    const isOver = () => this.#ended || extras.cancelled !== undefined
+    void extras.waits.until(extras.notBefore, surroundings, isOver).then(() => {
+      extras.notBefore = undefined
+      this.#submit()
+    })
   }
 
-  /** Waits for the time of the next attempt, or until the run is cancelled. */
-  async #pause(until: number): Promise<void> {
-    const { engine } = this.flow
-    while (!this.#ended && !this.#cancelled && engine.now() < until) {
-      await new Promise<void>(resolve => {
-        const stop = engine.surroundings.timer(until - engine.now(), resolve)
-        this.#wake = () => {
-          stop()
-          resolve()
-        }
-      })
-    }
-    this.#notBefore = undefined
-  }
-
-  /** The arguments of the next attempt. */
-  #arguments(): AttemptArguments {
+  #attempt(): TaskCall {
+    const isHere = this.flow.session.where === 'here'
+    const inputs = this.#extras?.inputs
+    if (!inputs) return isHere ? new HereCall(this, this.#args, undefined) : new TaskCall(this, this.#args, undefined)
     const { flow, task, record } = this
     const again = record.runCount < task.retries || flow.engine.hasAddedRules
-    if (flow.session.where === 'here') {
-      return { args: argumentsHere(this.#inputs, again || flow.done.keeps), shared: undefined }
-    }
-    // What has been moved away has no key any more.
-    if (!again && flow.done.keeps && this.#inputs.owned) this.#computeReuseKey()
-    return argumentsElsewhere(this.#inputs, again)
+    if (isHere) return new HereCall(this, argumentsHere(inputs, again || flow.done.keeps), undefined)
+    if (!again && inputs.owned) this.#extras?.known?.takeKey() // what has been moved away has no key any more
+    const { args, shared } = argumentsElsewhere(inputs, again)
+    return new TaskCall(this, args, shared)
+  }
+
+  /** The arguments, to be looked at and not changed. */
+  #lookedAt(): readonly unknown[] {
+    return this.#extras?.inputs ? argumentsToLookAt(this.#extras.inputs) : this.#args
   }
 
   #stateAfter(outcome: Outcome, now: number): State {
-    if (this.#cancelled) return states.cancelled(now, this.#cancelled)
-    if (this.#timedOut) return states.timedOut(now, this.#timedOut)
+    const { cancelled, timedOut } = this.#extras ?? none
+    if (cancelled) return states.cancelled(now, cancelled)
+    if (timedOut) return states.timedOut(now, timedOut)
     switch (outcome.type) {
       case 'returned':
         return isState(outcome.value) && isTerminal(outcome.value)
@@ -222,69 +229,50 @@ export class TaskLife extends Life {
 
   /** Whether the attempt may begin: asks the rules about RUNNING, with the cached result if there is one. */
   mayRun(): boolean | Promise<boolean> {
-    if (this.#ended || this.#cancelled) return false
-    const asks = this.record.runCount === 0 && (this.task.cacheKey !== undefined || this.flow.done.offers)
-    return asks ? this.#mayRunUnlessDone() : this.#admit(undefined)
+    if (this.#ended || this.#extras?.cancelled) return false
+    const known = this.#extras?.known
+    if (known?.mayBe && this.record.runCount === 0) return this.#mayRunUnlessKnown(known)
+    return this.#admit(undefined)
   }
 
-  async #mayRunUnlessDone(): Promise<boolean> {
+  async #mayRunUnlessKnown(results: KnownResults): Promise<boolean> {
     try {
-      const done = this.flow.done.offers ? this.flow.done.take(this.#computeReuseKey()) : undefined
-      const cached = done ?? (await this.#cached())
-      return this.#ended || this.#cancelled ? false : this.#admit(cached)
+      const known = await results.find()
+      return this.#ended || this.#extras?.cancelled ? false : this.#admit(known)
     } catch (error) {
       await this.#propose(states.failed(this.flow.engine.now(), error))
       return false
     }
   }
 
-  #admit(cached: Completed | undefined): boolean | Promise<boolean> {
+  #admit(cached: Completed | undefined): boolean {
     const { engine } = this.flow
+    const from = this.record.state
+    if (!cached && engine.accepts(from.type, 'RUNNING')) return true
     const now = engine.now()
-    const verdict = engine.propose({
-      run: this.record,
-      from: this.record.state,
-      to: states.running(now, this.record.runCount + 1),
-      now,
-      cached,
-    })
+    const to = states.running(now, this.record.runCount + 1)
+    const verdict = engine.propose({ run: this.record, from, to, now, cached })
     if (verdict.type === 'ACCEPT') return true
-    if (verdict.type === 'WAIT') this.#notBefore = verdict.until
+    if (verdict.type === 'WAIT') this.#extra().notBefore = verdict.until
     else if (verdict.type === 'ABORT') this.settleAborted(now, verdict.reason)
-    else return this.#enter(verdict.state)?.then(() => false) ?? false
+    else this.#enter(verdict.state)
     return false
-  }
-
-  async #cached(): Promise<Completed | undefined> {
-    const key = cacheKeyOf(this.task, this.record, this.flow.record.flowName, argumentsToLookAt(this.#inputs))
-    if (key === undefined) return undefined
-    this.#keys = { ...this.#keys, cache: key }
-    const { store, now } = this.flow.engine
-    const entry = await store.getCached(key)
-    if (!entry || (entry.expires !== undefined && entry.expires <= now())) return undefined
-    return states.cached(entry.state.timestamp, entry.state.result, entry.runId)
-  }
-
-  /** What an earlier attempt of the flow did under the same key need not be done again. */
-  #computeReuseKey(): string | undefined {
-    this.#keys ??= {}
-    this.#keys.reuse ??= reuseKeyOf(this.task, this.record.taskKey, argumentsToLookAt(this.#inputs))
-    return this.#keys.reuse
   }
 
   /** The worker has begun. */
   started(at = this.flow.engine.now()): void {
     if (this.#ended || this.record.state.type === 'RUNNING') return
     this.#enter(states.running(at, this.record.runCount + 1))
-    if (this.#cancelled) this.#startCancelling(this.#cancelled)
+    if (this.#extras?.cancelled) this.#startCancelling(this.#extras.cancelled)
   }
 
   /** The deadline of the running attempt has passed. */
   outOfTime(timeoutMs: number): void {
-    if (this.#ended || this.#cancelled) return
+    if (this.#ended || this.#extras?.cancelled) return
     const name = this.record.name
-    this.#timedOut = new MintakaError('TIMED_OUT', `'${name}' took longer than its ${timeoutMs} ms.`, { timeoutMs })
-    this.#call?.abort(this.#timedOut)
+    const timedOut = new MintakaError('TIMED_OUT', `'${name}' took longer than its ${timeoutMs} ms.`, { timeoutMs })
+    this.#extra().timedOut = timedOut
+    this.#call?.abort(timedOut)
     if (this.flow.session.where === 'here') {
       const note =
         'what runs in this process cannot be stopped: it keeps its slot until it ends, and its result is dropped'
@@ -294,7 +282,7 @@ export class TaskLife extends Life {
   }
 
   override get keepsResult(): boolean {
-    return this.task.cacheKey !== undefined || this.flow.done.keeps
+    return KnownResults.concern(this.flow, this.task)
   }
 
   get annotations(): Annotations | undefined {
@@ -306,12 +294,14 @@ export class TaskLife extends Life {
    * stopped.
    */
   cancel(reason?: string): void {
-    if (this.#cancelled || isSettled(this.record.state)) return
-    this.#cancelled = cancelledError(`'${this.record.name}'`, reason)
-    if (this.record.state.type === 'RUNNING') this.#startCancelling(this.#cancelled)
-    else if (this.#call && this.flow.session.where === 'elsewhere') this.#call.abort(this.#cancelled)
-    else this.#propose(states.cancelled(this.flow.engine.now(), this.#cancelled))?.catch(error => this.#lose(error))
-    this.#wake?.()
+    if (this.#extras?.cancelled || isSettled(this.record.state)) return
+    const why = cancelledError(`'${this.record.name}'`, reason)
+    const extras = this.#extra()
+    extras.cancelled = why
+    if (this.record.state.type === 'RUNNING') this.#startCancelling(why)
+    else if (this.#call && this.flow.session.where === 'elsewhere') this.#call.abort(why)
+    else this.#propose(states.cancelled(this.flow.engine.now(), why))?.catch(error => this.lost(error))
+    extras.waits.wake()
   }
 
   #startCancelling(why: MintakaError): void {
@@ -329,12 +319,14 @@ export class TaskLife extends Life {
   }
 
   /**
-   * Proposes a state that the run wants to be in, and enters what the rules make of it. Gives a promise only if there
-   * is something to wait for: a hundred thousand runs would feel it.
+   * Proposes a state that the run wants to be in, and enters what the rules make of it. Gives a promise only if they say
+   * that it has to wait.
    */
   #propose(to: State, now = to.timestamp): Promise<void> | undefined {
     const { engine } = this.flow
-    const verdict = engine.propose({ run: this.record, from: this.record.state, to, now, retry: this.task })
+    const from = this.record.state
+    if (engine.accepts(from.type, to.type)) return this.#enter(to)
+    const verdict = engine.propose({ run: this.record, from, to, now, retry: this.task })
     if (verdict.type === 'ACCEPT') return this.#enter(to)
     if (verdict.type === 'REJECT') return this.#enter(verdict.state)
     if (verdict.type === 'WAIT') return this.#proposeAgain(to, verdict.until - now)
@@ -347,22 +339,30 @@ export class TaskLife extends Life {
     if (!this.#ended) await this.#propose(to, this.flow.engine.now())
   }
 
-  #enter(state: State): Promise<void> | undefined {
+  /** Nobody is told that the run has settled before the store has acknowledged it. */
+  #enter(state: State): undefined {
     const { engine } = this.flow
     const from = this.record.state
     enter(this.record, state)
-    const { persistResult: persist } = this.task
-    const ack = engine.store.appendState(this.record, state, persist === undefined ? undefined : { persist })
+    const ack = engine.store.appendState(
+      this.record,
+      state,
+      this.task.persistResult === undefined ? undefined : { persist: this.task.persistResult },
+    )
     if (!isSettled(state)) {
-      ack?.catch(() => {}) // the acknowledgement of the end is the one that is awaited
+      engine.acknowledgements.ignore(ack)
       if (state.type === 'SCHEDULED') this.#retryAt(state.scheduledTime)
       engine.changed(this.record, from, state)
-      return undefined
+      return
     }
-    if (state.type === 'COMPLETED') this.#remember(state)
-    if (ack) return ack.then(() => this.#end(from, state))
-    this.#end(from, state)
-    return undefined
+    if (state.type === 'COMPLETED') this.#extras?.known?.keep(state)
+    if (ack) engine.acknowledgements.then(ack, this, from)
+    else this.#end(from, state)
+  }
+
+  /** The store has acknowledged the last state. */
+  stored(from: State): void {
+    this.#end(from, this.record.state as SettledState)
   }
 
   #end(from: State, state: SettledState): void {
@@ -372,26 +372,9 @@ export class TaskLife extends Life {
   }
 
   #retryAt(time: number): void {
-    this.#notBefore = time
-    this.#timedOut = undefined
-  }
-
-  #remember(state: Completed): void {
-    const key = this.#keys?.cache
-    if (!this.flow.done.keeps && key === undefined) return
-    const { timestamp, result, cachedFrom = this.record.id } = state
-    if (this.flow.done.keeps) this.flow.done.keep(this.#computeReuseKey(), states.cached(timestamp, result, cachedFrom))
-    if (key === undefined || state.name === 'Cached') return
-    const { cacheForMs } = this.task
-    const expires = cacheForMs === undefined ? undefined : state.timestamp + cacheForMs
-    const { engine } = this.flow
-    const warn = (error: unknown) => engine.logger.warn(`The result of '${this.record.name}' was not cached`, { error })
-    try {
-      const put = engine.store.putCached(key, { state, expires, runId: this.record.id })
-      if (put) put.catch(warn)
-    } catch (error) {
-      warn(error)
-    }
+    const extras = this.#extra()
+    extras.notBefore = time
+    extras.timedOut = undefined
   }
 
   #logEnd(state: State): void {
@@ -403,41 +386,69 @@ export class TaskLife extends Life {
   }
 
   protected override over(): void {
-    this.#inputs = noInputs
+    this.#args = noArgs
+    if (this.#extras) this.#extras.inputs = undefined
+    this.#promise?.settle(this.settled as SettledState)
+    this.#promise = undefined
     this.flow.children.over()
     this.#giveTurnBack()
   }
 
   /** A body that cannot be stopped keeps its turn until it ends, whatever has become of its run. */
   #giveTurnBack(): void {
-    if (!this.settled || this.#bodies > 0) return
-    this.#release?.()
-    this.#release = undefined
+    const extras = this.#extras
+    if (!extras?.release || !this.settled || extras.bodies > 0) return
+    extras.release()
+    extras.release = undefined
   }
 
   /** The store refused, or we have a defect: the run must settle all the same. */
-  #lose(error: unknown): void {
+  lost(error: unknown): void {
     if (!this.settled) this.settle(states.crashed(this.flow.engine.now(), error))
     this.flow.logger.error(`'${this.record.name}' was lost`, { error })
   }
 
   /** Runs the function here. */
-  execute(args: readonly unknown[], call: TaskCall): unknown {
+  execute(args: readonly unknown[], call: HereCall): unknown {
     call.started()
     const { flow, attempt, tags, annotations } = this.#scope
     const scope: Scope = { flow, attempt, task: call, taskName: this.task.name, tags, annotations }
     return scopes.run(scope, this.task.code.fn, ...(args as never[]))
   }
 
+  // Only a run that has a turn to give back needs to know of its bodies.
+
   bodyBegins(): void {
-    this.#bodies += 1
+    if (this.#extras?.release) this.#extras.bodies += 1
   }
 
   bodyEnds(): void {
-    this.#bodies -= 1
+    const extras = this.#extras
+    if (!extras || extras.bodies === 0) return
+    extras.bodies -= 1
     this.#giveTurnBack()
-    if (!this.#waitsForBody || this.#bodies > 0) return
-    this.#waitsForBody = false
+    if (!extras.waitsForBody || extras.bodies > 0) return
+    extras.waitsForBody = false
     this.#submit()
   }
 }
+
+/** What most runs do without. */
+class Extras {
+  /** Its arguments as they were at the call, futures still in place. */
+  inputs: Inputs | undefined
+  known: KnownResults | undefined
+  readonly waits = new Pause()
+  /** When the next attempt may begin: after a retry delay, or when a rule said WAIT. */
+  notBefore: number | undefined
+  cancelled: MintakaError | undefined
+  timedOut: MintakaError | undefined
+  /** Gives the turn back, on executors that give turns. */
+  release: (() => void) | undefined
+  bodies = 0
+  /** The next attempt waits for the body of one that ran out of time: there is one turn, and that body has it. */
+  waitsForBody = false
+}
+
+const none: { readonly cancelled?: undefined; readonly timedOut?: undefined } = {}
+const noArgs: readonly unknown[] = []

@@ -2,7 +2,7 @@ import type { RunInput, TaskRun } from '../core/run.js'
 import type { State } from '../core/state.js'
 import { type CallRecord, type TaskCalls, taskRunId, taskRunName } from '../core/task-calls.js'
 import type { TaskDefinition } from './definitions.js'
-import { describeInputs, type Inputs } from './inputs.js'
+import { describeInputs } from './inputs.js'
 import { taskKeyOf } from './source.js'
 
 /**
@@ -25,7 +25,14 @@ export class TaskRecord implements CallRecord {
   /** Else the arguments: small constants, described when somebody asks. */
   readonly constants: readonly unknown[] | undefined
 
-  constructor(calls: TaskCalls, number: number, dynamicKey: number, state: State, inputs: Inputs) {
+  constructor(
+    calls: TaskCalls,
+    number: number,
+    dynamicKey: number,
+    state: State,
+    args: readonly unknown[],
+    described?: readonly RunInput[],
+  ) {
     this.calls = calls
     this.number = number
     this.dynamicKey = dynamicKey
@@ -33,8 +40,8 @@ export class TaskRecord implements CallRecord {
     this.state = state
     this.startTime = undefined
     this.endTime = undefined
-    this.#described = inputs.described
-    this.constants = inputs.described ? undefined : inputs.args
+    this.#described = described
+    this.constants = described ? undefined : args
   }
 
   get kind(): 'task-run' {

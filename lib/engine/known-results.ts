@@ -1,0 +1,85 @@
+import { type Completed, states } from '../core/state.js'
+import type { TaskDefinition } from './definitions.js'
+import type { FlowLife } from './run-flow.js'
+import { cacheKeyOf, reuseKeyOf } from './task-keys.js'
+import type { TaskRecord } from './task-record.js'
+
+/**
+ * Results that a task run need not compute: those of an earlier attempt of its flow run, and those in the cache. Made
+ * only for runs that may find one or leave one.
+ */
+export class KnownResults {
+  readonly #flow: FlowLife
+  readonly #task: TaskDefinition
+  readonly #record: TaskRecord
+  /** The arguments, to be looked at and not changed. */
+  readonly #args: () => readonly unknown[]
+  #cacheKey: string | undefined
+  #reuseKey: string | undefined
+
+  constructor(flow: FlowLife, task: TaskDefinition, record: TaskRecord, args: () => readonly unknown[]) {
+    this.#flow = flow
+    this.#task = task
+    this.#record = record
+    this.#args = args
+  }
+
+  /** Whether a run of `task` may find a result or leave one. */
+  static concern(flow: FlowLife, task: TaskDefinition): boolean {
+    return task.cacheKey !== undefined || flow.done.keeps
+  }
+
+  /** Whether there may be one. */
+  get mayBe(): boolean {
+    return this.#task.cacheKey !== undefined || this.#flow.done.offers
+  }
+
+  /** The result for these arguments, if there is one. Rejects with what a user's function of the key threw. */
+  async find(): Promise<Completed | undefined> {
+    const { done } = this.#flow
+    return (done.offers ? done.take(this.#findReuseKey()) : undefined) ?? (await this.#cached())
+  }
+
+  /** Makes the key for later attempts now, while the arguments are there. */
+  takeKey(): void {
+    if (this.#flow.done.keeps) this.#findReuseKey()
+  }
+
+  /** Leaves a result for others. */
+  keep(state: Completed): void {
+    const { timestamp, result, cachedFrom = this.#record.id } = state
+    const { done } = this.#flow
+    if (done.keeps) done.keep(this.#findReuseKey(), states.cached(timestamp, result, cachedFrom))
+    if (this.#cacheKey !== undefined && state.name !== 'Cached') this.#put(this.#cacheKey, state)
+  }
+
+  async #cached(): Promise<Completed | undefined> {
+    const key = cacheKeyOf(this.#task, this.#record, this.#flow.record.flowName, this.#args())
+    if (key === undefined) return undefined
+    this.#cacheKey = key
+    const { store, now } = this.#flow.engine
+    const entry = await store.getCached(key)
+    if (!entry || (entry.expires !== undefined && entry.expires <= now())) return undefined
+    return states.cached(entry.state.timestamp, entry.state.result, entry.runId)
+  }
+
+  #put(key: string, state: Completed): void {
+    const { cacheForMs } = this.#task
+    const expires = cacheForMs === undefined ? undefined : state.timestamp + cacheForMs
+    const { engine } = this.#flow
+    const { id: runId, name } = this.#record
+    const warn = (error: unknown) => engine.logger.warn(`The result of '${name}' was not cached`, { error })
+    try {
+      const put = engine.store.putCached(key, { state, expires, runId })
+      if (put) put.catch(warn)
+    } catch (error) {
+      warn(error)
+    }
+  }
+
+  /** What an earlier attempt of the flow did under the same key need not be done again. */
+  #findReuseKey(): string | undefined {
+    this.#reuseKey ??= reuseKeyOf(this.#task, this.#record.taskKey, this.#args())
+    return this.#reuseKey
+  }
+}

@@ -6,7 +6,7 @@ import type { TaskLife } from './run-task.js'
 /**
  * The future of a task that was called by itself: a promise of the language, so that `await` and `Promise.all` take it
  * as it is. Anything else with a `then` they wrap, at three promises more for each run. See
- * docs/decisions/0008-two-kinds-of-futures.md.
+ * docs/decisions/0009-two-kinds-of-futures.md.
  */
 export class TaskPromise<T> extends Promise<T> implements TaskFuture<T> {
   readonly #life: TaskLife

@@ -1,8 +1,10 @@
 import type { ResourceLimits } from 'node:worker_threads'
 import { MintakaError } from '../core/errors.js'
 import type { Call, Executor, ExecutorSession, ExecutorSurroundings, Outcome, TaskCode } from '../core/executor.js'
+import type { ExecutorStats } from '../core/executor-stats.js'
 import { type Check, check, checkOptions } from '../core/options.js'
-import type { Work } from '../threads/job.js'
+import { CallStats } from '../threads/call-stats.js'
+import type { Times, Work } from '../threads/job.js'
 import { ThreadPool, type ThreadPoolOptions } from '../threads/pool.js'
 import type { Code } from '../threads/protocol.js'
 import { type SharedUse, sharedValues } from '../threads/shared-values.js'
@@ -40,6 +42,7 @@ class ParallelSession implements ExecutorSession {
   readonly #log: ExecutorSurroundings['log']
   readonly #codes = new Map<TaskCode, Code | Promise<Code>>()
   #pool: ThreadPool | undefined
+  #stats: CallStats | undefined
   #isClosed = false
 
   constructor(options: ParallelOptions, { log }: ExecutorSurroundings) {
@@ -60,6 +63,10 @@ class ParallelSession implements ExecutorSession {
     )
   }
 
+  stats(): ExecutorStats | undefined {
+    return this.#stats?.stats()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true
     await this.#pool?.[Symbol.asyncDispose]()
@@ -67,7 +74,8 @@ class ParallelSession implements ExecutorSession {
 
   #run(call: Call, code: Code): undefined {
     this.#pool ??= new ThreadPool(this.#options)
-    this.#pool.run(new ParallelWork(call, code))
+    this.#stats ??= new CallStats(this.#pool.size)
+    this.#pool.run(new ParallelWork(call, code, this.#pool, this.#stats))
   }
 
   // Prepared once per task; what failed once fails again.
@@ -99,11 +107,17 @@ class ParallelWork implements Work {
   readonly call: Call
   readonly code: Code
   readonly #shared: SharedUse | undefined
+  readonly #clock: Pick<ThreadPool, 'now'>
+  readonly #stats: CallStats
+  readonly #foundThread: boolean
 
-  constructor(call: Call, code: Code) {
+  constructor(call: Call, code: Code, clock: Pick<ThreadPool, 'now'>, stats: CallStats) {
     this.call = call
     this.code = code
     this.#shared = call.shared && sharedValues.useOf(call.shared)
+    this.#clock = clock
+    this.#stats = stats
+    this.#foundThread = stats.came()
   }
 
   get priority(): number {
@@ -119,8 +133,9 @@ class ParallelWork implements Work {
     return toWire(args, index => `argument ${index + 1}`, { task: task.name, moved, refer: this.#shared?.refer })
   }
 
-  ended(outcome: Outcome): void {
+  ended(outcome: Outcome, times: Times | undefined): void {
     this.#shared?.end()
+    this.#stats.ended(times, this.#foundThread, times ? this.#clock.now() : 0)
     this.call.ended(outcome)
   }
 }

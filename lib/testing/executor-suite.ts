@@ -53,6 +53,19 @@ export function executorSuite(t: TestRunner, makeExecutor: () => Executor, optio
     assert.deepEqual(await engine.run(run), [5, 'now later'])
   })
 
+  test('what a session tells of itself adds up, if it tells', async ({ engine, executor }) => {
+    const run = engine.run(flow('told', () => [1, 2, 3].map(n => tasks.add(n, n)), { executor }))
+    await run
+    const stats = (await engine.flowRuns.get(run.id))?.run.executorStats
+    if (!stats) return
+    assert.equal(stats.calls, 3)
+    assert.ok(stats.threads >= 1 && stats.utilisation >= 0 && stats.utilisation <= 1)
+    for (const { count, p50, p99, max } of [stats.queueWaitMs, stats.runTimeMs, stats.dispatchMs]) {
+      assert.equal(count, 3)
+      assert.ok(p50 >= 0 && p50 <= p99 && p99 <= max)
+    }
+  })
+
   test('values arrive as they were', async ({ engine, executor }) => {
     const shared = { inner: [1] }
     const values = [

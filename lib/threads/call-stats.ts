@@ -1,12 +1,6 @@
 import type { Distribution, ExecutorStats } from '../core/executor-stats.js'
 import { Histogram } from '../core/histogram.js'
-
-/** When a call came to the pool, and when its code began and ended. Epoch milliseconds, with fractions. */
-export interface CallTimes {
-  readonly queuedAt: number
-  readonly startedAt: number
-  readonly endedAt: number
-}
+import type { Times } from './job.js'
 
 /** Counts how the calls of a session went. Costs a call less than a tenth of a microsecond. */
 export class CallStats {
@@ -29,7 +23,7 @@ export class CallStats {
   }
 
   /** A call has ended, and that is known since `knownAt`. `times`: none if it never began, or nobody knows when it ended. */
-  ended(times: CallTimes | undefined, foundThread: boolean, knownAt: number): void {
+  ended(times: Times | undefined, foundThread: boolean, knownAt: number): void {
     this.open--
     if (!times) return
     const { queuedAt, startedAt, endedAt } = times

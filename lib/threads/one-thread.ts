@@ -22,6 +22,8 @@ export interface ThreadEvents {
  */
 export class OneThread {
   readonly port: MessagePort
+  /** The `threadId`, also when it has ended. */
+  readonly id: number
   private readonly piscina: PiscinaType
   private readonly worker: Worker
   private isEnding = false
@@ -37,6 +39,7 @@ export class OneThread {
     let cause: unknown
     const started = this.piscina.run(start, { transferList: [port2] })
     this.worker = this.piscina.threads[0] as Worker
+    this.id = this.worker.threadId
     this.worker.on('error', error => {
       cause = error
     })

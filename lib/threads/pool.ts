@@ -1,5 +1,6 @@
 import { MintakaError } from '../core/errors.js'
 import type { Outcome } from '../core/executor.js'
+import { publishSteal } from './channels.js'
 import { Clock } from './clock.js'
 import { isBefore, Job, type KnownCode, type Work, type WorkCall } from './job.js'
 import { crashed, workersLost } from './losses.js'
@@ -34,7 +35,8 @@ const mostStillborn = 3
  */
 export class ThreadPool implements AsyncDisposable {
   private readonly options: ThreadPoolOptions
-  private readonly size: number
+  /** How many threads there may be. */
+  readonly size: number
   private readonly waiting = new PriorityQueue<Job>()
   /** How many of them still want to run: those that were stopped stay in the queue until their turn. */
   private waitingCount = 0
@@ -76,6 +78,11 @@ export class ThreadPool implements AsyncDisposable {
     this.makeWay(work.priority)
     if (this.Piscina) this.dispatch()
     else this.load()
+  }
+
+  /** The time, by the clock that notes when calls are queued. */
+  now(): number {
+    return this.clock.now()
   }
 
   /** Ends all threads. Resolves when nothing runs in them any more. */
@@ -166,9 +173,12 @@ export class ThreadPool implements AsyncDisposable {
   // For a thread that has nothing to do; none is started for it.
   private steal(): boolean {
     if (this.idle.length === 0) return false
-    const jobs = longestTail(this.threads)?.giveBack() ?? []
+    const from = longestTail(this.threads)
+    const jobs = from?.giveBack() ?? []
+    if (!from || jobs.length === 0) return false
+    publishSteal(from.id, jobs.length)
     this.putBack(jobs)
-    return jobs.length > 0
+    return true
   }
 
   // Of what has been handed out, only what has begun is ahead of a call of a higher priority.

@@ -1,6 +1,7 @@
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { Outcome } from '../core/executor.js'
 import { fromWire } from '../values/wire.js'
+import { publishBatch, publishThreadEnd, publishThreadLost, publishThreadStart } from './channels.js'
 import type { Job } from './job.js'
 import { crashed, isCloneError, notSendable, workerLost } from './losses.js'
 import { OneThread, type PiscinaClass, type WorkerOptions } from './one-thread.js'
@@ -78,6 +79,12 @@ export class Thread {
       onNotice: notice => this.onNotice(notice),
       onLost: error => this.onLost(error),
     })
+    publishThreadStart(this.id)
+  }
+
+  /** The `threadId` of its thread. */
+  get id(): number {
+    return this.thread.id
   }
 
   /** Carries calls out that have been encoded, one after the other. */
@@ -100,6 +107,7 @@ export class Thread {
     } catch (error) {
       return this.onUnsent(jobs, error)
     }
+    publishBatch(this.id, jobs.length)
     if (this.left === 0) this.thread.port.ref()
     this.left += jobs.length
     this.next = packer.next
@@ -171,6 +179,7 @@ export class Thread {
 
   private async shutDown(outcomeOf: (job: Job) => Outcome): Promise<void> {
     await this.thread.end()
+    publishThreadEnd(this.id)
     this.drain()
     const ended = this.takeEnded()
     const lost = [...this.held()]
@@ -273,6 +282,7 @@ export class Thread {
 
   private onLost(error: unknown): void {
     if (this.ending) return
+    publishThreadLost(this.id, error)
     this.drain()
     const ended = this.takeEnded()
     const running = this.runningJob()
@@ -309,6 +319,7 @@ export class Thread {
     if (!this.slots.isRunning(job.n)) return this.harvest()
     job.began(this.slots.begunAt(job.n))
     const lost = new Error('it was ended to stop another task')
+    publishThreadLost(this.id, lost, job.code.code.taskName)
     this.lose(other => (other === job ? outcome : crashed(workerLost(other.code.code.taskName, lost, true))))
   }
 

@@ -6,6 +6,7 @@ import type { TaskSource } from './core/executor.js'
 import type { Args, MapArgs, RunFuture, TaskFuture } from './core/future.js'
 import { check, checkOptions } from './core/options.js'
 import type { RetryDelay } from './core/retry.js'
+import { withTaskCode } from './core/task-code.js'
 import type { CacheKeyContext, TaskDefinition } from './engine/definitions.js'
 import { callSite } from './shipping/locate.js'
 
@@ -152,6 +153,7 @@ function makeTask<A extends unknown[], R>(definition: TaskDefinition): Task<A, R
     fn: { value: definition.code.fn },
     with: { value: (options: TaskCallOptions) => makeTask<A, R>(change(definition, options)) },
     map: { value: (...lists: unknown[]) => mapTask(definition, lists) },
+    ...withTaskCode(definition.code),
   }) as unknown as Task<A, R>
 }
 

@@ -56,6 +56,10 @@ const printed: Record<string, string[]> = {
     "[ 'Completed', 'Completed', 'Failed' ]",
     '1 line of the log is an error',
   ],
+  '09-resources-and-limits.ts': [
+    "{ words: [ 'one', 'two', 'three' ], renders: 2, saves: 2 }",
+    "Failed Task 'huge' takes 2 GPU, and its ParallelExecutor offers 1 GPU: it could never run. Say what there is, new ParallelExecutor({ resources: { GPU: 2 } }), or take less.",
+  ],
 }
 
 for (const [file, lines] of Object.entries(printed)) {

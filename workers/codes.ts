@@ -9,9 +9,10 @@ export type Fn = (...args: unknown[]) => unknown
 const codes = new Map<number, Code>()
 const functions: (Fn | undefined)[] = []
 
-/** Kept also when it does not load: a code is sent once. */
+/** Kept also when it does not load: a code is sent once. A number that meant another code means this one now. */
 export function know(number: number, code: Code): void {
   codes.set(number, code)
+  functions[number] = undefined
 }
 
 /** The function of a code, if it has been loaded. */
@@ -19,17 +20,18 @@ export function functionFor(number: number): Fn | undefined {
   return functions[number]
 }
 
-/** The import is waited for to its end: a module that awaits at its top level what never comes is never ready. */
 export async function loadFunction(number: number): Promise<void> {
-  const { taskName, url, exportName, captures } = codes.get(number) as Code
+  functions[number] = await importFunction(codes.get(number) as Code)
+}
+
+/** The import is waited for to its end: a module that awaits at its top level what never comes is never ready. */
+export async function importFunction({ taskName, url, exportName, captures }: Code): Promise<Fn> {
   const module = (await import(url)) as Record<string, unknown>
   const fn = exportName === undefined ? made(module, captures) : functionOf(module[exportName])
-  if (typeof fn !== 'function') {
-    const name = exportName ?? 'default'
-    const text = `Task '${taskName}': ${url} has no function '${name}' to export.`
-    throw new MintakaError('BUILD', text, { task: taskName, file: url })
-  }
-  functions[number] = fn
+  if (typeof fn === 'function') return fn
+  const name = exportName ?? 'default'
+  const text = `Task '${taskName}': ${url} has no function '${name}' to export.`
+  throw new MintakaError('BUILD', text, { task: taskName, file: url })
 }
 
 function made(module: Record<string, unknown>, captures: unknown): Fn {

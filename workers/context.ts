@@ -38,6 +38,10 @@ export class CallContext {
     return this.envelope.kin.taskName
   }
 
+  get flowRunId(): string {
+    return this.envelope.kin.flowRunId
+  }
+
   /** What `taskContext()` gives. */
   get context(): TaskContext {
     this.made ??= contextOf(this, this.envelope)

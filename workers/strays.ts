@@ -9,7 +9,7 @@ export function watchStrays(): void {
   const tell = (thrown: unknown): void => {
     const owner = currentCall()
     const n = owner && !owner.hasEnded ? owner.n : 0
-    post({ type: 'stray', n, taskName: owner?.taskName, error: thrownToWire(thrown) })
+    post({ type: 'stray', n, taskName: owner?.taskName, flowRunId: owner?.flowRunId, error: thrownToWire(thrown) })
   }
   process.on('uncaughtException', tell)
   process.on('unhandledRejection', tell)

@@ -1,13 +1,16 @@
 import { MintakaError } from './errors.js'
 
 /**
- * Hints for the executor, in Dask's words. `priority` is heeded on threads; what an executor does not know rests unused,
- * so that one task can be written for several.
+ * Hints for the executor, in Dask's words. `priority` and `resources` are heeded on threads; what an executor does not
+ * know rests unused, so that one task can be written for several.
  */
 export interface Annotations {
   /** Higher runs first. Default 0. */
   readonly priority?: number | undefined
-  /** What the task takes while it runs, by name: `{ GPU: 1 }`. */
+  /**
+   * What the task takes while it runs, by name: `{ GPU: 1 }`. It runs when that is free. More than there will ever be is
+   * RESOURCES_UNAVAILABLE.
+   */
   readonly resources?: Readonly<Record<string, number>> | undefined
   /** Addresses or names of the Dask workers that may run it. */
   readonly workers?: readonly string[] | undefined

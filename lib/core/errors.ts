@@ -27,6 +27,7 @@ export const errorCodes = {
   EXECUTOR_FAILED: 'an executor could not start or broke its contract',
   EXECUTOR_CLOSED: 'a call was submitted to an executor session that is not open',
   WORKER_LOST: 'the worker that ran the task ended',
+  RESOURCES_UNAVAILABLE: 'a task takes more of a resource than its executor will ever have',
   NOT_FOUND: 'there is no run, flow or task of that name',
   AMBIGUOUS_ID: 'an id prefix or name fits more than one run',
   // task code

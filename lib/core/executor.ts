@@ -14,7 +14,7 @@ export interface Executor {
   start(surroundings: ExecutorSurroundings): Promise<ExecutorSession>
 }
 
-/** An executor, or its class: then an instance is made with defaults. */
+/** An executor, or its class: then all flows that name the class share one, made with defaults. */
 export type ExecutorOption = Executor | (new () => Executor)
 
 /** What a session may know of the flow run it serves. */

@@ -72,7 +72,7 @@ export const takeFromCache: Rule = {
       : undefined,
 }
 
-// The code itself cannot be sent: it will not be otherwise the next time.
+// The code itself cannot be sent, or what it needs is not there: it will not be otherwise the next time.
 const neverRetried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CAPTURES_LOCAL',
   'CAPTURES_THIS',
@@ -84,6 +84,7 @@ const neverRetried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SOURCE_CHANGED',
   'BUILD',
   'INVALID_PARAMETERS',
+  'RESOURCES_UNAVAILABLE',
 ])
 
 /**

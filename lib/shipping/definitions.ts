@@ -1,17 +1,18 @@
 import { dirname, extname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Lines } from './lines.js'
+import { setupName } from './setup-name.js'
 import type { Binding, Source } from './source.js'
 import { literalText, memberName, type Node, nodesOf, type Range, typed, untyped } from './syntax.js'
 
-/** One `task(…)` or `flow(…)` in a file. */
+/** One `task(…)`, `flow(…)` or `new ParallelExecutor(…)` in a file. */
 export interface Definition {
-  readonly kind: 'task' | 'flow'
+  readonly kind: 'task' | 'flow' | 'setup'
   /** Undefined if it is no literal. */
   readonly name: string | undefined
-  readonly call: Extract<Node, { type: 'CallExpression' }>
+  readonly call: Extract<Node, { type: 'CallExpression' | 'NewExpression' }>
   readonly line: number
-  /** The expression of the function. */
+  /** The expression of the function; undefined where only running the file could tell. */
   readonly fn: Node | undefined
   /** The keys of `captures`; undefined where only running the file could tell. */
   readonly captureKeys: readonly string[] | undefined
@@ -40,6 +41,9 @@ export function isMintaka(specifier: string, folder: string): boolean {
 export function findDefinitions(surroundings: Surroundings): Definition[] {
   const found: Definition[] = []
   for (const node of nodesOf(surroundings.program)) {
+    if (node.type === 'NewExpression' && meaningOf(node.callee, surroundings) === 'ParallelExecutor') {
+      found.push(...setUpOf(node, surroundings))
+    }
     if (node.type !== 'CallExpression') continue
     const meaning = meaningOf(node.callee, surroundings)
     if (meaning === 'task' || meaning === 'flow') found.push(definition(node, meaning, true, surroundings.lines))
@@ -48,7 +52,12 @@ export function findDefinitions(surroundings: Surroundings): Definition[] {
   return found
 }
 
-function definition(call: Definition['call'], kind: Definition['kind'], isCertain: boolean, lines: Lines): Definition {
+function definition(
+  call: Extract<Node, { type: 'CallExpression' }>,
+  kind: Definition['kind'],
+  isCertain: boolean,
+  lines: Lines,
+): Definition {
   const [name, fn, options] = call.arguments
   const isPlain = !call.arguments.some(({ type }) => type === 'SpreadElement')
   return {
@@ -60,6 +69,28 @@ function definition(call: Definition['call'], kind: Definition['kind'], isCertai
     captureKeys: isPlain ? captureKeysOf(options) : undefined,
     isCertain,
   }
+}
+
+/**
+ * The function that an executor gives as its `setup`; without the function where it is not plain to see. A task has a
+ * name to be found by, and is none of these.
+ */
+function setUpOf(call: Extract<Node, { type: 'NewExpression' }>, surroundings: Surroundings): Definition[] {
+  const [options] = call.arguments
+  const entries = options && entriesOf(untyped(options))
+  const given = entries?.get('setup')
+  if (!options || (entries && !given) || (given && isTask(given, surroundings))) return []
+  const isExpression = given?.parent?.type !== 'Property' || !given.parent.method
+  const line = surroundings.lines.lineOf(call.start)
+  const fn = isExpression ? given : undefined
+  return [{ kind: 'setup', name: setupName, call, line, fn, captureKeys: [], isCertain: true }]
+}
+
+function isTask(expression: Node, surroundings: Surroundings): boolean {
+  const node = untyped(expression)
+  if (node.type === 'CallExpression') return meaningOf(node.callee, surroundings) === 'task'
+  const declaration = node.type === 'Identifier' ? surroundings.bindingOf(node)?.declaration : undefined
+  return declaration?.type === 'VariableDeclarator' && !!declaration.init && isTask(declaration.init, surroundings)
 }
 
 function captureKeysOf(options: Node | undefined): readonly string[] | undefined {
@@ -119,7 +150,11 @@ function meaningOf(expression: Node, surroundings: Surroundings, depth = 0): str
 type Inner = (node: Node) => string | undefined
 
 /** `require('mintaka')`, also inside the helpers of compilers: `__importStar(require('mintaka'))`. */
-function meaningOfCall(call: Definition['call'], isOurs: (source?: Node) => string | undefined, inner: Inner) {
+function meaningOfCall(
+  call: Extract<Node, { type: 'CallExpression' }>,
+  isOurs: (source?: Node) => string | undefined,
+  inner: Inner,
+) {
   const [argument] = call.arguments
   if (call.callee.type !== 'Identifier' || !argument) return undefined
   if (call.callee.name === 'require') return isOurs(argument)
@@ -192,7 +227,7 @@ export function holesOf({ definitions, definitionsByCall, references }: HoleSour
   const holes = definitions.flatMap(definition => {
     const { kind, call, fn, isCertain } = definition
     const [name] = call.arguments
-    if (!isCertain || !name || !fn) return []
+    if (kind === 'setup' || !isCertain || !name || !fn) return []
     const isPlainFlow = kind === 'flow' && call.parent?.type === 'VariableDeclarator' && !kept.has(definition)
     return { start: (isPlainFlow ? name : fn).end, end: call.end - 1 }
   })

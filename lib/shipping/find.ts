@@ -1,18 +1,20 @@
 import { MintakaError } from '../core/errors.js'
 import type { Definition } from './definitions.js'
+import { setupName } from './setup-name.js'
 import type { Source } from './source.js'
 
-/** The names of the tasks that a file defines, as far as they are literals, in their order. */
+/** The names of the tasks that a file defines, the function that sets threads up among them, as far as they are literals, in their order. */
 export function taskNames(source: Source): string[] {
   return [...new Set(tasksOf(source).flatMap(({ name, isCertain }) => (isCertain ? (name ?? []) : [])))]
 }
 
 export function tasksOf({ definitions }: Source): Definition[] {
-  return definitions.filter(({ kind }) => kind === 'task')
+  return definitions.filter(({ kind, fn }) => kind === 'task' || (kind === 'setup' && fn))
 }
 
 /** The one place in a file that defines a task. Throws the MintakaError that says why there is not one. */
 export function findTask(source: Source, name: string): Definition {
+  if (name === setupName) return findSetUp(source)
   const named = tasksOf(source).filter(task => task.name === name)
   const certain = named.filter(({ isCertain }) => isCertain)
   const [task, ...others] = certain.length > 0 ? certain : named
@@ -20,6 +22,18 @@ export function findTask(source: Source, name: string): Definition {
   if (others.length > 0) throw duplicate(source, name, [task, ...others])
   if (!task.fn) throw notLocated(source, name)
   return task
+}
+
+/** Nothing tells two of them apart, nor one from those that cannot be seen. */
+function findSetUp({ definitions, file, label }: Source): Definition {
+  const all = definitions.filter(({ kind }) => kind === 'setup')
+  const [only] = all
+  if (only?.fn && all.length === 1) return only
+  const found = all.length > 1 ? `${all.length} of them are in` : 'none is plain to see in'
+  const sentence =
+    `The setup of a ParallelExecutor can't be sent to its threads: it is looked for as new ParallelExecutor({ setup: … }), ` +
+    `and ${found} ${label}. Make it a task, which has a name: setup: task('set up', () => …).`
+  throw new MintakaError('NOT_LOCATED', sentence, { file, ...(only && { line: only.line }) })
 }
 
 function notLocated({ file, label }: Source, name: string): MintakaError {

@@ -1,4 +1,6 @@
 import type { Call, Outcome } from '../core/executor.js'
+import type { Demand } from './admission.js'
+import type { Queued } from './fair-queue.js'
 import type { Code } from './protocol.js'
 import { isPrimitive } from './weight.js'
 
@@ -16,6 +18,10 @@ export interface Work {
   readonly call: WorkCall
   readonly code: Code
   readonly priority: number
+  /** On whose behalf: owners of equal priority are served in turn. */
+  readonly owner?: object | undefined
+  /** What the call takes while it runs. */
+  readonly demand?: Demand | undefined
   readonly args: readonly unknown[]
   /** The list of arguments in wire form; `moved` takes the buffers to move. Throws NOT_SENDABLE. */
   encodeArgs(moved: ArrayBuffer[]): unknown
@@ -42,7 +48,7 @@ interface JobPlace {
 }
 
 /** A call, from the moment the pool is given it until it is settled. */
-export class Job {
+export class Job implements Queued {
   readonly work: Work
   readonly code: KnownCode
   /** Calls are counted in the order in which they came. */
@@ -63,13 +69,31 @@ export class Job {
   moved: ArrayBuffer[] | undefined = undefined
   /** The list of arguments in wire form, once it had to be encoded. */
   wire: unknown = undefined
+  /** Told when it has ended, for whoever keeps something for it. */
+  onOver: (() => void) | undefined = undefined
 
   constructor(work: Work, code: KnownCode, order: number, queuedAt: number) {
     this.work = work
     this.code = code
     this.order = order
     this.queuedAt = queuedAt
-    this.isAlone = work.call.timeoutMs !== undefined
+    this.isAlone = work.call.timeoutMs !== undefined || work.demand !== undefined
+  }
+
+  get priority(): number {
+    return this.work.priority
+  }
+
+  get owner(): unknown {
+    return this.work.owner
+  }
+
+  get demand(): Demand | undefined {
+    return this.work.demand
+  }
+
+  get isOver(): boolean {
+    return this.place === 'settled'
   }
 
   /** Encodes the arguments, unless they are fit to be sent as they are. Once. Throws NOT_SENDABLE. */
@@ -94,6 +118,7 @@ export class Job {
   settleSoon(outcome: Outcome): void {
     if (this.place === 'settled') return
     this.place = 'settled'
+    this.onOver?.()
     queueMicrotask(() => this.work.ended(this.isStopping ? { type: 'stopped' } : outcome, undefined))
   }
 
@@ -101,6 +126,7 @@ export class Job {
   settle(outcome: Outcome, startedAt?: number, endedAt?: number): void {
     if (this.place === 'settled') return
     this.place = 'settled'
+    this.onOver?.()
     if (this.grace) clearTimeout(this.grace)
     const { queuedAt } = this
     const times =
@@ -109,8 +135,4 @@ export class Job {
         : { queuedAt, startedAt: Math.max(startedAt, queuedAt), endedAt }
     this.work.ended(this.isStopping ? { type: 'stopped' } : (this.verdict ?? outcome), times)
   }
-}
-
-export function isBefore(one: Job, other: Job): boolean {
-  return one.order < other.order
 }

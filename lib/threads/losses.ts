@@ -1,4 +1,4 @@
-import { MintakaError } from '../core/errors.js'
+import { asError, MintakaError } from '../core/errors.js'
 import type { Outcome } from '../core/executor.js'
 
 /** The error of a call whose thread was lost. */
@@ -26,6 +26,12 @@ export function workersLost(count: number, cause: unknown): MintakaError {
   const { message = String(cause) } = (cause ?? {}) as { message?: string }
   const text = `No worker could be started: ${count} in a row ended before their first task (${message}).`
   return new MintakaError('WORKER_LOST', text, { cause })
+}
+
+/** The error of calls for which no thread could be set up. */
+export function setupFailed(cause: unknown): MintakaError {
+  const what = `The setup of the executor failed in a new thread: ${asError(cause).message}`
+  return new MintakaError('EXECUTOR_FAILED', what, { cause })
 }
 
 /** The error of a call whose message was refused when it was posted. */

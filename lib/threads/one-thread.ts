@@ -1,11 +1,13 @@
 import { MessageChannel, type MessagePort, type ResourceLimits, type Worker } from 'node:worker_threads'
 import type { Piscina as PiscinaType } from 'piscina'
-import type { Notice, ThreadStart } from './protocol.js'
+import type { Code, Notice, ThreadStart } from './protocol.js'
 
 export type PiscinaClass = typeof PiscinaType
 
 export interface WorkerOptions {
   readonly resourceLimits?: ResourceLimits | undefined
+  /** Runs once in each thread, before its first call. */
+  readonly setup?: Code | undefined
 }
 
 /** What is told of a thread. */
@@ -35,7 +37,7 @@ export class OneThread {
     this.port.unref()
     this.piscina = new Piscina(piscinaOptions(options))
     this.piscina.on('error', () => {}) // the worker's own event tells it
-    const start: ThreadStart = { memory, port: port2 }
+    const start: ThreadStart = { memory, port: port2, setup: options.setup }
     let cause: unknown
     const started = this.piscina.run(start, { transferList: [port2] })
     this.worker = this.piscina.threads[0] as Worker

@@ -1,13 +1,14 @@
 import { MintakaError } from '../core/errors.js'
 import type { Outcome } from '../core/executor.js'
+import { Admission, type Demand } from './admission.js'
 import { publishSteal } from './channels.js'
 import { Clock } from './clock.js'
-import { isBefore, Job, type KnownCode, type Work, type WorkCall } from './job.js'
-import { crashed, workersLost } from './losses.js'
+import { FairQueue } from './fair-queue.js'
+import { Job, type KnownCode, type Work, type WorkCall } from './job.js'
+import { crashed, setupFailed, workersLost } from './losses.js'
 import type { PiscinaClass } from './one-thread.js'
 import { batchSize, heaviestBatch, longestTail, smallestRefill } from './policy.js'
 import type { Code } from './protocol.js'
-import { PriorityQueue } from './queue.js'
 import { Thread, type ThreadHome, type ThreadOptions } from './thread.js'
 import { defaultThreads } from './thread-count.js'
 import { weightOf } from './weight.js'
@@ -17,6 +18,9 @@ export interface ThreadPoolOptions extends ThreadOptions {
   readonly threads?: number | undefined
   /** How long a thread without work is kept. Default: as long as its pool. */
   readonly idleTimeoutMs?: number | undefined
+  /** What calls may take, and how many with a tag may run at once. */
+  readonly resources?: Readonly<Record<string, number>> | undefined
+  readonly limits?: Readonly<Record<string, number>> | undefined
 }
 
 // Short enough for a deadline of 10 ms, long enough to cost nothing.
@@ -24,6 +28,9 @@ const reportEveryMs = 5
 
 /** So many threads in a row that ended before they could begin anything: no more are started for those who wait. */
 const mostStillborn = 3
+
+/** How long a pool makes do with the threads that it has after the setup of another has failed. */
+const startAgainAfterMs = 1000
 
 /**
  * Threads that carry calls out, one call each at a time, higher priority first. Threads start as they are needed and
@@ -37,10 +44,13 @@ export class ThreadPool implements AsyncDisposable {
   private readonly options: ThreadPoolOptions
   /** How many threads there may be. */
   readonly size: number
-  private readonly waiting = new PriorityQueue<Job>()
+  private readonly waiting = new FairQueue<Job>()
+  private readonly admission: Admission<Claim>
   /** How many of them still want to run: those that were stopped stay in the queue until their turn. */
   private waitingCount = 0
   private readonly codes = new Map<string, KnownCode>()
+  /** Numbers of codes that have been forgotten: those in use and these are the first ones. */
+  private readonly freeNumbers: number[] = []
   private readonly idle: Thread[] = []
   private readonly threads = new Set<Thread>()
   private readonly ending = new Set<Promise<void>>()
@@ -49,11 +59,16 @@ export class ThreadPool implements AsyncDisposable {
     onRoom: thread => this.onRoom(thread),
     onBack: jobs => this.onBack(jobs),
     onStillborn: (jobs, error) => this.onStillborn(jobs, error),
+    onReady: () => this.tellReady(),
+    onUnready: (jobs, error) => this.onUnready(jobs, error),
   }
   private readonly clock = new Clock()
   private lowestPriority = 0
   private count = 0
   private stillborn = 0
+  /** No thread is started beside others before that time, as `performance.now()` tells. */
+  private startAgainAt = 0
+  private awaiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = []
   private Piscina: PiscinaClass | undefined
   private loading: Promise<void> | undefined
   private reporting: NodeJS.Timeout | undefined
@@ -64,6 +79,7 @@ export class ThreadPool implements AsyncDisposable {
   constructor(options: ThreadPoolOptions) {
     this.options = options
     this.size = options.threads ?? defaultThreads()
+    this.admission = new Admission(options)
   }
 
   /** Carries a call out, and tells `work.ended` when its code has ended or was stopped: never before it returns. */
@@ -72,8 +88,9 @@ export class ThreadPool implements AsyncDisposable {
       throw new MintakaError('EXECUTOR_CLOSED', 'The thread pool has been closed.', { task: work.code.taskName })
     }
     const job = new Job(work, this.codeOf(work.code), this.count++, this.clock.now())
+    if (isClaim(job)) job.onOver = () => this.giveBack(job)
     this.waitingCount++
-    this.waiting.push(job, work.priority)
+    this.waiting.push(job)
     whenStopped(work.call, () => this.stop(job))
     this.makeWay(work.priority)
     if (this.Piscina) this.dispatch()
@@ -85,12 +102,51 @@ export class ThreadPool implements AsyncDisposable {
     return this.clock.now()
   }
 
+  /** Resolves when a thread has been set up, which it starts if need be; rejects with what the setup threw. */
+  ready(): Promise<void> {
+    if (this.isClosed) return Promise.reject(closedError())
+    for (const thread of this.threads) if (thread.isUsable && thread.isReady) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      this.awaiting.push({ resolve, reject })
+      this.prepare()
+    })
+  }
+
+  /** That code will not come again: its number is given to another, which takes its place in the threads. */
+  forget(key: string): void {
+    const known = this.codes.get(key)
+    if (!known) return
+    this.codes.delete(key)
+    this.freeNumbers.push(known.number)
+    for (const thread of this.threads) thread.forget(known.number)
+  }
+
+  /** How many threads there are. */
+  get threadCount(): number {
+    return this.threads.size
+  }
+
+  /** Ends the threads that have nothing to do. */
+  endIdle(): void {
+    for (const thread of this.idle.splice(0)) this.discard(thread)
+  }
+
+  /** Stops all calls of an owner, as their signals would. */
+  stopAllOf(owner: object): void {
+    const held = [...this.threads].flatMap(thread => [...thread.held()]).filter(job => job.owner === owner)
+    const waiting = this.waiting.drain(owner)
+    this.waitingCount -= waiting.filter(job => !job.isOver).length
+    for (const job of [...waiting, ...this.admission.drain(owner)]) job.settle({ type: 'stopped' })
+    for (const job of held) this.stop(job)
+  }
+
   /** Ends all threads. Resolves when nothing runs in them any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.isClosed = true
     this.stopReporting()
     clearTimeout(this.retiring)
     this.settleWaiting(closedOutcome())
+    this.tellUnready(closedError())
     for (const thread of this.threads) this.discard(thread, closedOutcome())
     await Promise.all(this.ending)
   }
@@ -100,14 +156,18 @@ export class ThreadPool implements AsyncDisposable {
       ({ Piscina }) => {
         this.Piscina = Piscina
         this.dispatch()
+        this.prepare()
       },
-      error => this.settleWaiting(crashed(error)),
+      error => {
+        this.settleWaiting(crashed(error))
+        this.tellUnready(error)
+      },
     )
   }
 
   private codeOf(code: Code): KnownCode {
     let known = this.codes.get(code.key)
-    if (!known) this.codes.set(code.key, (known = { code, number: this.codes.size }))
+    if (!known) this.codes.set(code.key, (known = { code, number: this.freeNumbers.pop() ?? this.codes.size }))
     return known
   }
 
@@ -115,8 +175,9 @@ export class ThreadPool implements AsyncDisposable {
   private dispatch(): void {
     if (this.isDispatching || !this.Piscina || this.isClosed) return
     this.isDispatching = true
-    while (this.hasRoom() && (this.waitingCount > 0 || this.steal())) {
+    while (this.hasRoom() && (this.waitingCount > 0 || this.admission.isWaitedFor || this.steal())) {
       const jobs = this.nextBatch()
+      if (jobs.length === 0 && this.steal()) continue
       const thread = jobs.length > 0 ? this.freeThread() : undefined
       if (!thread) break
       this.hand(jobs, thread)
@@ -132,13 +193,11 @@ export class ThreadPool implements AsyncDisposable {
   /** The calls that go to a thread now, encoded. */
   private nextBatch(mayBeAlone = true): Job[] {
     const jobs: Job[] = []
-    const size = batchSize(this.waitingCount, this.size)
+    const size = Math.max(1, batchSize(this.waitingCount, this.size))
     let weight = 0
     while (jobs.length < size) {
-      const job = this.waiting.shift()
+      const job = (jobs.length === 0 && mayBeAlone && this.nextAdmitted()) || this.nextWaiting()
       if (!job) break
-      if (job.place !== 'queue') continue
-      this.waitingCount--
       if (!encode(job)) continue
       weight += weightOf(job.work.args)
       if (job.isAlone ? jobs.length > 0 || !mayBeAlone : jobs.length > 0 && weight > heaviestBatch) {
@@ -151,6 +210,28 @@ export class ThreadPool implements AsyncDisposable {
     return jobs
   }
 
+  /** One that waited for what it takes, and can go. */
+  private nextAdmitted(): Job | undefined {
+    const job = this.admission.isWaitedFor ? this.admission.next(this.waiting.peek()) : undefined
+    if (job) job.place = 'queue'
+    return job
+  }
+
+  private nextWaiting(): Job | undefined {
+    for (let job = this.waiting.shift(); job; job = this.waiting.shift()) {
+      if (job.place !== 'queue') continue
+      this.waitingCount--
+      if (!isClaim(job) || this.admission.admit(job)) return job
+      job.place = lot
+    }
+    return undefined
+  }
+
+  private giveBack(job: Claim): void {
+    this.admission.giveBack(job)
+    if (this.admission.isWaitedFor) this.dispatch()
+  }
+
   private hasRoom(): boolean {
     while (this.idle.length > 0) {
       const thread = this.idle.at(-1) as Thread
@@ -158,16 +239,52 @@ export class ThreadPool implements AsyncDisposable {
       this.idle.pop()
       this.discard(thread)
     }
-    return this.threads.size < this.size
+    return this.threads.size < this.size && this.mayStart()
+  }
+
+  private mayStart(): boolean {
+    return this.threads.size === 0 || this.startAgainAt === 0 || performance.now() >= this.startAgainAt
   }
 
   // The one that was used last has the warmest code.
   private freeThread(): Thread | undefined {
-    const idle = this.idle.pop()
-    if (idle || !this.Piscina) return idle
-    const thread = new Thread(this.Piscina, this.options, this.home)
+    return this.idle.pop() ?? (this.Piscina && this.start(this.Piscina))
+  }
+
+  private start(Piscina: PiscinaClass): Thread {
+    const thread = new Thread(Piscina, this.options, this.home)
     this.threads.add(thread)
     return thread
+  }
+
+  // For those who await a thread that is ready, and have no calls for it yet.
+  private prepare(): void {
+    if (this.awaiting.length === 0 || this.isClosed) return
+    for (const thread of this.threads) if (thread.isUsable) return
+    if (this.Piscina) this.start(this.Piscina).prepare()
+    else this.load()
+  }
+
+  private tellReady(): void {
+    this.startAgainAt = 0
+    for (const { resolve } of this.awaiting.splice(0)) resolve()
+  }
+
+  private tellUnready(error: unknown): void {
+    for (const { reject } of this.awaiting.splice(0)) reject(error)
+  }
+
+  // What fails will mostly fail again. As long as another thread may do the work it is left to that one, and no more are
+  // started for a while; otherwise nobody waits: whoever tries again tries the setup again.
+  private onUnready(jobs: readonly Job[], error: unknown): void {
+    if ([...this.threads].some(({ isUsable }) => isUsable)) {
+      this.startAgainAt = performance.now() + startAgainAfterMs
+      return this.onBack(jobs)
+    }
+    const outcome = crashed(setupFailed(error))
+    for (const job of jobs) job.settle(outcome)
+    this.settleWaiting(outcome)
+    this.tellUnready(error)
   }
 
   // For a thread that has nothing to do; none is started for it.
@@ -218,25 +335,23 @@ export class ThreadPool implements AsyncDisposable {
   private onStillborn(jobs: readonly Job[], error: unknown): void {
     this.stillborn++
     this.onBack(this.stillborn < mostStillborn ? jobs : [])
-    if (this.stillborn < mostStillborn) return
-    const outcome = crashed(workersLost(this.stillborn, error))
-    for (const job of jobs) job.settle(outcome)
-    this.settleWaiting(outcome)
+    if (this.stillborn < mostStillborn) return this.prepare()
+    const lost = workersLost(this.stillborn, error)
+    for (const job of jobs) job.settle(crashed(lost))
+    this.settleWaiting(crashed(lost))
+    this.tellUnready(lost)
   }
 
   private settleWaiting(outcome: Outcome): void {
-    const jobs: Job[] = []
-    for (let job = this.waiting.shift(); job; job = this.waiting.shift()) jobs.push(job)
+    const jobs = [...this.waiting.drain(), ...this.admission.drain()]
     this.waitingCount = 0
     for (const job of jobs) job.settle(outcome)
   }
 
   private putBack(jobs: readonly Job[]): void {
     this.waitingCount += jobs.length
-    for (const priority of new Set(jobs.map(job => job.work.priority))) {
-      const equals = jobs.filter(job => job.work.priority === priority)
-      this.waiting.putBack(equals, priority, isBefore)
-    }
+    for (const job of jobs) if (isClaim(job)) this.admission.giveBack(job)
+    this.waiting.putBack(jobs)
   }
 
   private stop(job: Job): void {
@@ -286,6 +401,21 @@ export class ThreadPool implements AsyncDisposable {
   }
 }
 
+/** A call that takes something while it runs. */
+type Claim = Job & { readonly demand: Demand }
+
+function isClaim(job: Job): job is Claim {
+  return job.demand !== undefined
+}
+
+/** Where a call is that waits for what it takes. */
+const lot = {
+  stop(job: Job): void {
+    job.isStopping = true
+    job.settleSoon({ type: 'stopped' })
+  },
+}
+
 /** Whether its arguments can be sent; if not, it has ended so. */
 function encode(job: Job): boolean {
   try {
@@ -298,8 +428,11 @@ function encode(job: Job): boolean {
 }
 
 function closedOutcome(): Outcome {
-  const error = new MintakaError('EXECUTOR_CLOSED', 'The thread pool was closed before the task had ended.')
-  return crashed(error)
+  return crashed(closedError())
+}
+
+function closedError(): MintakaError {
+  return new MintakaError('EXECUTOR_CLOSED', 'The threads of the executor were ended before the task had.')
 }
 
 function whenStopped(call: WorkCall, callback: () => void): void {

@@ -10,6 +10,8 @@ export interface ThreadStart {
   /** Seen by both: the `Slots`. */
   readonly memory: SharedArrayBuffer
   readonly port: MessagePort
+  /** Runs once, before the first call. */
+  readonly setup: Code | undefined
 }
 
 /** Where a thread finds a function. */
@@ -114,7 +116,17 @@ export type Notice =
       readonly at: number
     }
   | { readonly type: 'progress'; readonly n: number; readonly fraction: number; readonly note: string | undefined }
+  /** The setup has ended; without one nothing is said. */
+  | { readonly type: 'ready' }
+  /** The setup has failed: the thread begins no calls. */
+  | { readonly type: 'unready'; readonly error: unknown }
   /** Something failed in the background; `n` is 0 where nobody knows whose it was, and where that call had ended. */
-  | { readonly type: 'stray'; readonly n: number; readonly taskName: string | undefined; readonly error: unknown }
+  | {
+      readonly type: 'stray'
+      readonly n: number
+      readonly taskName: string | undefined
+      readonly flowRunId: string | undefined
+      readonly error: unknown
+    }
   /** A port of its own, for questions: see `home.ts`. */
   | { readonly type: 'home'; readonly port: MessagePort }

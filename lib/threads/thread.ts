@@ -3,7 +3,7 @@ import type { Outcome } from '../core/executor.js'
 import { fromWire } from '../values/wire.js'
 import { publishBatch, publishThreadEnd, publishThreadLost, publishThreadStart } from './channels.js'
 import type { Job } from './job.js'
-import { crashed, isCloneError, notSendable, workerLost } from './losses.js'
+import { crashed, isCloneError, notSendable, setupFailed, workerLost } from './losses.js'
 import { OneThread, type PiscinaClass, type WorkerOptions } from './one-thread.js'
 import { Packer } from './parcel.js'
 import { mayRefill, patienceMs } from './policy.js'
@@ -15,7 +15,7 @@ export interface ThreadOptions extends WorkerOptions {
   /** How long code that was asked to stop may go on before its thread is ended. Default 500. */
   readonly cancelGraceMs?: number | undefined
   /** Told of what fails in the background, after the task that caused it has ended. */
-  readonly warn: (message: string, fields?: Readonly<Record<string, unknown>>) => void
+  readonly warn: (message: string, fields?: Readonly<Record<string, unknown>>, flowRunId?: string) => void
 }
 
 /** Where a thread belongs. */
@@ -28,6 +28,10 @@ export interface ThreadHome {
   onBack(jobs: readonly Job[]): void
   /** It ended before it could begin anything; what it held comes back. */
   onStillborn(jobs: readonly Job[], error: unknown): void
+  /** It has been set up. Nothing is said where there is nothing to set up. */
+  onReady(): void
+  /** Its setup has failed; what it held comes back. */
+  onUnready(jobs: readonly Job[], error: unknown): void
 }
 
 /** A call that has ended, and how. */
@@ -48,6 +52,8 @@ interface Ended {
 export class Thread {
   /** Whether it can take more calls: `false` once its thread is lost, ended or not to be trusted. */
   isUsable = true
+  /** Whether it has been set up. */
+  isReady: boolean
   /** When it last had calls, as `performance.now()` tells. */
   busyUntil = performance.now()
   private readonly slots: Slots
@@ -67,6 +73,7 @@ export class Thread {
   /** How long its calls have taken of late, on average. */
   private meanMs = Number.POSITIVE_INFINITY
   private hasBegun = false
+  private isPreparing = false
   private isHarvesting = false
   private ending: Promise<void> | undefined
 
@@ -75,6 +82,7 @@ export class Thread {
     this.slots = new Slots(memory)
     this.options = options
     this.home = home
+    this.isReady = options.setup === undefined
     this.thread = new OneThread(Piscina, memory, options, {
       onNotice: notice => this.onNotice(notice),
       onLost: error => this.onLost(error),
@@ -85,6 +93,12 @@ export class Thread {
   /** The `threadId` of its thread. */
   get id(): number {
     return this.thread.id
+  }
+
+  /** Has it set up before there are calls for it; it is free when that is done, and keeps the process alive until then. */
+  prepare(): void {
+    this.isPreparing = true
+    this.thread.port.ref()
   }
 
   /** Carries calls out that have been encoded, one after the other. */
@@ -112,6 +126,11 @@ export class Thread {
     this.left += jobs.length
     this.next = packer.next
     this.slots.ring()
+  }
+
+  /** The number of a code will mean another code. */
+  forget(number: number): void {
+    this.known.delete(number)
   }
 
   /** How many of its calls have not begun and may be taken back: none before the first of them has. */
@@ -295,11 +314,18 @@ export class Thread {
   }
 
   private isStillborn(error: unknown): void {
+    this.home.onStillborn(
+      this.giveUp(job => crashed(workerLost(job.code.code.taskName, error))),
+      error,
+    )
+  }
+
+  /** Ends a thread that has begun nothing. Gives the calls that another could carry out; what was moved is gone. */
+  private giveUp(outcomeOf: (job: Job) => Outcome): Job[] {
     const back = this.takeBack(() => true)
     void this.end()
-    const [sendable, moved] = [back.filter(job => !job.moved), back.filter(job => job.moved)]
-    for (const job of moved) job.settle(crashed(workerLost(job.code.code.taskName, error)))
-    this.home.onStillborn(sendable, error)
+    for (const job of back) if (job.moved) job.settle(outcomeOf(job))
+    return back.filter(job => !job.moved)
   }
 
   /** Ends the thread: what it has not begun goes back, what it has finished counts. */
@@ -323,6 +349,21 @@ export class Thread {
     this.lose(other => (other === job ? outcome : crashed(workerLost(other.code.code.taskName, lost, true))))
   }
 
+  private onReady(): void {
+    this.isReady = true
+    if (this.isPreparing && !this.ending) this.freeIfOver()
+    this.isPreparing = false
+    this.home.onReady()
+  }
+
+  private onUnready(error: unknown): void {
+    if (this.ending) return
+    this.home.onUnready(
+      this.giveUp(() => crashed(setupFailed(error))),
+      error,
+    )
+  }
+
   // --- what the thread says
 
   /** Takes what has been posted now, not when the loop comes to it. */
@@ -342,6 +383,8 @@ export class Thread {
   private hear(notice: Notice): void {
     if (notice === look) return
     if (notice.type === 'home') return void import('./home.js').then(({ welcome }) => welcome(notice.port))
+    if (notice.type === 'ready') return this.onReady()
+    if (notice.type === 'unready') return this.onUnready(fromWire(notice.error))
     const job = this.jobAt(notice.n)
     switch (notice.type) {
       case 'reply':
@@ -358,24 +401,27 @@ export class Thread {
         job?.work.call.progress(notice.fraction, notice.note)
         break
       case 'stray':
-        this.onStray(job, notice.taskName, fromWire(notice.error))
+        this.onStray(job, notice)
     }
   }
 
   // Of a running call: it fails, and as its code may still go on, its thread ends. Of an earlier one or nobody's: no
   // other call shall pay for it, so the thread begins none after the running one.
-  private onStray(job: Job | undefined, taskName: string | undefined, error: unknown): void {
+  private onStray(job: Job | undefined, { taskName, flowRunId, error: wire }: Stray): void {
     if (this.ending) return
+    const error = fromWire(wire)
+    if (!this.isReady) return this.onUnready(error)
     this.isUsable = false
     if (job) return this.loseFor(job, { type: 'threw', error })
-    this.warnOfStray(taskName, error)
+    this.warnOfStray(taskName, error, flowRunId)
     if (this.left > 0) this.home.onBack(this.giveBack())
     else void this.end()
   }
 
-  private warnOfStray(taskName: string | undefined, error: unknown): void {
+  private warnOfStray(taskName: string | undefined, error: unknown, flowRunId?: string): void {
     const whose = taskName === undefined ? 'a task' : `task '${taskName}'`
-    this.options.warn(`Something that ${whose} left running in a worker failed after the task had ended.`, { error })
+    const text = `Something that ${whose} left running in a worker failed after the task had ended.`
+    this.options.warn(text, flowRunId === undefined ? { error } : { error, flowRunId }, flowRunId)
   }
 
   // --- what it holds
@@ -386,7 +432,7 @@ export class Thread {
   }
 
   /** The calls that it holds, oldest first. */
-  private *held(): Iterable<Job> {
+  *held(): Iterable<Job> {
     for (let n = this.first; n !== this.next; n = after(n)) {
       const job = this.jobAt(n)
       if (job) yield job
@@ -413,4 +459,5 @@ function settleAll(ended: readonly Ended[]): void {
   }
 }
 
+type Stray = Extract<Notice, { readonly type: 'stray' }>
 type Fields = Readonly<Record<string, unknown>> | undefined

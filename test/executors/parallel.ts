@@ -4,7 +4,8 @@ import { t as tap, test } from 'tap'
 import { ParallelExecutor } from '../../dist/lib/executors/parallel.js'
 import { transfer } from '../../dist/lib/values/transfer.js'
 import type { Outcome, TaskCode } from '../../lib/core/executor.js'
-import { callOf, type HandmadeCall, surroundings, taskOf } from '../threads/fixtures/calls.js'
+import { callOf, surroundings, taskOf } from '../threads/fixtures/calls.js'
+import { open } from './fixtures/session.js'
 
 const code = `
 import { threadId, isMainThread } from 'node:worker_threads'
@@ -68,14 +69,6 @@ const folder = tap.testdir({
   'bad.mjs': 'export const a = = 1',
 })
 const tasks = join(folder, 'tasks.mjs')
-const around = surroundings()
-async function open(options: ConstructorParameters<typeof ParallelExecutor>[0], surroundings = around) {
-  const session = await new ParallelExecutor(options).start(surroundings)
-  return {
-    submit: async (call: HandmadeCall): Promise<Outcome> => session.submit(call) ?? call.ending,
-    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
-  }
-}
 const session = await open({ threads: 2, cancelGraceMs: 100 })
 tap.teardown(() => session[Symbol.asyncDispose]())
 

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import type { Annotations } from '../core/annotations.js'
 import { MintakaError } from '../core/errors.js'
-import type { Call, CallSeries, Outcome, TaskCode } from '../core/executor.js'
+import type { Call, CallSeries, Outcome, StopListener, TaskCode } from '../core/executor.js'
 import type { LogLevel } from '../core/logger.js'
 import type { TaskLife } from './run-task.js'
 import { Stop } from './stop.js'
@@ -19,7 +19,7 @@ export class TaskCall implements Call {
   /** Its own end is the end of the attempt: the session returned nothing that would tell. */
   reports = false
   protected readonly life: TaskLife
-  #whenStopped: (() => void) | undefined
+  #whenStopped: StopListener | undefined
   #stop: Stop | undefined
   #stopTimer: (() => void) | undefined
 
@@ -74,16 +74,16 @@ export class TaskCall implements Call {
     return this.#stop?.reason
   }
 
-  whenStopped(callback: () => void): void {
-    if (this.#stop?.reason) callback()
-    else this.#whenStopped = callback
+  whenStopped(listener: StopListener): void {
+    if (this.#stop?.reason) tellToStop(listener)
+    else this.#whenStopped = listener
   }
 
   /** Asks the attempt to stop. */
   abort(reason: MintakaError): void {
     this.#stop ??= new Stop()
     this.#stop.request(reason)
-    this.#whenStopped?.()
+    if (this.#whenStopped) tellToStop(this.#whenStopped)
   }
 
   run(_args?: readonly unknown[]): Outcome | Promise<Outcome> {
@@ -127,4 +127,9 @@ export class TaskCall implements Call {
   progress(fraction: number, note?: string): void {
     this.life.flow.engine.progressed(this.life.record, fraction, note)
   }
+}
+
+function tellToStop(listener: StopListener): void {
+  if (typeof listener === 'function') listener()
+  else listener.onStop()
 }

@@ -26,6 +26,8 @@ export class ParallelSession implements ExecutorSession {
   readonly #onClosed: () => void
   readonly #stats: CallStats
   readonly #codes = new Map<TaskCode, Code>()
+  /** The calls that wait for the code of their task. */
+  readonly #preparing = new Map<TaskCode, Call[]>()
   /** How many of its calls have not ended. */
   #open = 0
   #isClosed = false
@@ -43,7 +45,7 @@ export class ParallelSession implements ExecutorSession {
     this.#open += 1
     const known = this.#codes.get(call.task)
     if (known) this.#run(call, known)
-    else void this.#prepareAndRun(call)
+    else this.#runPrepared(call)
     return undefined
   }
 
@@ -62,15 +64,29 @@ export class ParallelSession implements ExecutorSession {
     this.#onClosed()
   }
 
-  async #prepareAndRun(call: Call): Promise<void> {
+  /** Runs a call when its code is ready. What comes meanwhile waits in a list: a promise for each would cost too much. */
+  #runPrepared(call: Call): void {
     const { task } = call
-    try {
-      const { code, warnings } = await this.#shared.codes.of(task)
-      this.#keep(task, { code, warnings })
-      this.#run(call, code)
-    } catch (error) {
-      this.#ended(call, { type: 'threw', error })
+    const waiting = this.#preparing.get(task)
+    if (waiting) return void waiting.push(call)
+    const prepared = this.#shared.codes.of(task)
+    if (!(prepared instanceof Promise)) {
+      this.#keep(task, prepared)
+      return this.#run(call, prepared.code)
     }
+    const calls = [call]
+    this.#preparing.set(task, calls)
+    prepared.then(
+      prepared => {
+        this.#preparing.delete(task)
+        this.#keep(task, prepared)
+        for (const call of calls) this.#run(call, prepared.code)
+      },
+      error => {
+        this.#preparing.delete(task)
+        for (const call of calls) this.#ended(call, { type: 'threw', error })
+      },
+    )
   }
 
   // Said once to each flow run: its log is where somebody looks.

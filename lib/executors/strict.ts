@@ -33,7 +33,7 @@ function strictCall(call: Call, end: (outcome: Outcome) => void): Call {
       end(outcome)
       return outcome
     },
-    whenStopped: callback => call.whenStopped(callback),
+    whenStopped: listener => call.whenStopped(listener),
     started: at => call.started(at),
     ended: end,
     log: (level, message, fields, at) => call.log(level, message, fields, at),

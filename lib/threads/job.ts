@@ -1,4 +1,4 @@
-import type { Call, Outcome } from '../core/executor.js'
+import type { Call, Outcome, StopListener } from '../core/executor.js'
 import type { Demand } from './admission.js'
 import type { Queued } from './fair-queue.js'
 import type { Code } from './protocol.js'
@@ -10,7 +10,7 @@ export interface WorkCall extends Pick<Call, Needed>, Partial<Pick<Call, 'series
   /** Calls with a deadline never share a parcel. */
   readonly timeoutMs?: number | undefined
   /** Calls back when `signal` fires, or has fired. An AbortController for every call costs a fifth of the throughput. */
-  whenStopped?(callback: () => void): void
+  whenStopped?(listener: StopListener): void
 }
 
 /** What a thread needs to carry out a call. */
@@ -42,9 +42,18 @@ export interface KnownCode {
   readonly number: number
 }
 
-/** Where a call is when it is not in the queue. */
+/** The pool of a call, and where it is when it is not in the queue. */
 interface JobPlace {
   stop(job: Job): void
+}
+
+/** What only few calls have: those that wait are many, and should be small. */
+interface Odd {
+  grace?: NodeJS.Timeout | undefined
+  verdict?: Outcome | undefined
+  moved?: ArrayBuffer[] | undefined
+  wire?: unknown
+  onOver?: (() => void) | undefined
 }
 
 /** A call, from the moment the pool is given it until it is settled. */
@@ -62,17 +71,11 @@ export class Job implements Queued {
   isAlone: boolean
   wasReported = false
   isStopping = false
-  grace: NodeJS.Timeout | undefined = undefined
-  /** How it ends whatever its code makes of it. */
-  verdict: Outcome | undefined = undefined
-  /** The buffers that its arguments move: once sent, they cannot be sent again. */
-  moved: ArrayBuffer[] | undefined = undefined
-  /** The list of arguments in wire form, once it had to be encoded. */
-  wire: unknown = undefined
-  /** Told when it has ended, for whoever keeps something for it. */
-  onOver: (() => void) | undefined = undefined
+  private readonly pool: JobPlace
+  private odd: Odd | undefined = undefined
 
-  constructor(work: Work, code: KnownCode, order: number, queuedAt: number) {
+  constructor(pool: JobPlace, work: Work, code: KnownCode, order: number, queuedAt: number) {
+    this.pool = pool
     this.work = work
     this.code = code
     this.order = order
@@ -96,13 +99,48 @@ export class Job implements Queued {
     return this.place === 'settled'
   }
 
+  /** Told when it has ended, for whoever keeps something for it. */
+  set onOver(callback: () => void) {
+    this.few.onOver = callback
+  }
+
+  /** When its time of grace is over, once it has been asked to stop. */
+  set grace(timer: NodeJS.Timeout) {
+    this.few.grace = timer
+  }
+
+  /** How it ends whatever its code makes of it. */
+  set verdict(outcome: Outcome) {
+    this.few.verdict = outcome
+  }
+
+  /** The buffers that its arguments move: once sent, they cannot be sent again. */
+  get moved(): ArrayBuffer[] | undefined {
+    return this.odd?.moved
+  }
+
+  /** The list of arguments in wire form, once it had to be encoded. */
+  get wire(): unknown {
+    return this.odd?.wire
+  }
+
+  /** It shall stop, says whoever wanted it. */
+  onStop(): void {
+    this.pool.stop(this)
+  }
+
+  private get few(): Odd {
+    this.odd ??= {}
+    return this.odd
+  }
+
   /** Encodes the arguments, unless they are fit to be sent as they are. Once. Throws NOT_SENDABLE. */
   encode(): void {
     if (this.wire !== undefined || this.work.args.every(isPrimitive)) return
     const moved: ArrayBuffer[] = []
-    this.wire = this.work.encodeArgs(moved)
+    this.few.wire = this.work.encodeArgs(moved)
     if (moved.length > 0) {
-      this.moved = moved
+      this.few.moved = moved
       this.isAlone = true
     }
   }
@@ -118,7 +156,7 @@ export class Job implements Queued {
   settleSoon(outcome: Outcome): void {
     if (this.place === 'settled') return
     this.place = 'settled'
-    this.onOver?.()
+    this.odd?.onOver?.()
     queueMicrotask(() => this.work.ended(this.isStopping ? { type: 'stopped' } : outcome, undefined))
   }
 
@@ -126,13 +164,14 @@ export class Job implements Queued {
   settle(outcome: Outcome, startedAt?: number, endedAt?: number): void {
     if (this.place === 'settled') return
     this.place = 'settled'
-    this.onOver?.()
-    if (this.grace) clearTimeout(this.grace)
+    const { odd } = this
+    odd?.onOver?.()
+    clearTimeout(odd?.grace)
     const { queuedAt } = this
     const times =
       startedAt === undefined || endedAt === undefined
         ? undefined
         : { queuedAt, startedAt: Math.max(startedAt, queuedAt), endedAt }
-    this.work.ended(this.isStopping ? { type: 'stopped' } : (this.verdict ?? outcome), times)
+    this.work.ended(this.isStopping ? { type: 'stopped' } : (odd?.verdict ?? outcome), times)
   }
 }

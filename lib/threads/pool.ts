@@ -87,11 +87,11 @@ export class ThreadPool implements AsyncDisposable {
     if (this.isClosed) {
       throw new MintakaError('EXECUTOR_CLOSED', 'The thread pool has been closed.', { task: work.code.taskName })
     }
-    const job = new Job(work, this.codeOf(work.code), this.count++, this.clock.now())
+    const job = new Job(this, work, this.codeOf(work.code), this.count++, this.clock.now())
     if (isClaim(job)) job.onOver = () => this.giveBack(job)
     this.waitingCount++
     this.waiting.push(job)
-    whenStopped(work.call, () => this.stop(job))
+    whenStopped(work.call, job)
     this.makeWay(work.priority)
     if (this.Piscina) this.dispatch()
     else this.load()
@@ -354,7 +354,8 @@ export class ThreadPool implements AsyncDisposable {
     this.waiting.putBack(jobs)
   }
 
-  private stop(job: Job): void {
+  /** Stops a call: one that waits, at once; one that a thread has, as that does. */
+  stop(job: Job): void {
     if (job.place === 'settled') return
     if (job.place !== 'queue') return job.place.stop(job)
     this.waitingCount--
@@ -435,8 +436,9 @@ function closedError(): MintakaError {
   return new MintakaError('EXECUTOR_CLOSED', 'The threads of the executor were ended before the task had.')
 }
 
-function whenStopped(call: WorkCall, callback: () => void): void {
-  if (call.whenStopped) return call.whenStopped(callback)
+function whenStopped(call: WorkCall, job: Job): void {
+  if (call.whenStopped) return call.whenStopped(job)
+  const callback = () => job.onStop()
   const { signal } = call
   if (signal.aborted) callback()
   else signal.addEventListener('abort', callback)

@@ -218,11 +218,14 @@ export class Thread {
   private harvest(): void {
     if (this.isHarvesting || this.ending) return
     this.isHarvesting = true
-    const ended = this.takeEnded()
-    // First the thread: it shall not wait for what the results set off.
-    this.freeIfOver()
-    settleAll(ended)
-    this.isHarvesting = false
+    try {
+      const ended = this.takeEnded()
+      // First the thread: it shall not wait for what the results set off.
+      this.freeIfOver()
+      settleAll(ended)
+    } finally {
+      this.isHarvesting = false
+    }
     if (this.left === 0) return
     this.slots.want()
     // Not at once: others want to have their turn of the loop.

@@ -167,8 +167,8 @@ test('a call of a higher priority goes before all that has not begun', async t =
   const low = many(100, 'spins', () => [2])
   await blocker.outcome
   await low[0]!.outcome
-  const submittedAt = Date.now()
   const high = run('echo', ['high'], { annotations: { priority: 5 } })
+  const submittedAt = Date.now()
   await Promise.all([values(low), high.outcome])
   const [begunAt] = high.call.startedAt
   const between = low.filter(({ call: { startedAt } }) => startedAt[0]! > submittedAt && startedAt[0]! < begunAt!)

@@ -26,7 +26,8 @@ export function find<T extends object>(value: unknown, pick: Pick<T>): T[] {
     }
     if (seen.has(value)) return
     seen.add(value)
-    for (const child of childrenOf(value)) visit(child)
+    if (isPlainArray(value)) for (let index = 0; index < value.length; index++) visit(value[index])
+    else for (const child of childrenOf(value)) visit(child)
   }
   visit(value)
   return found
@@ -87,7 +88,7 @@ function itself(value: object): object {
 }
 
 function childrenOf(value: object): Iterable<unknown> {
-  if (isPlainArray(value) || value instanceof Set) return value
+  if (value instanceof Set) return value
   if (value instanceof Map) return value.values()
   if (isPlainObject(value)) return Object.values(value)
   return []

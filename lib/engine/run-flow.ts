@@ -1,4 +1,3 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { FlowContext } from '../core/context.js'
 import { asError, MintakaError } from '../core/errors.js'
 import type { ExecutorSession } from '../core/executor.js'
@@ -8,7 +7,6 @@ import { onAbort } from '../core/on-abort.js'
 import { enter, type FlowRun } from '../core/run.js'
 import { isSettled, type SettledState, type State, states } from '../core/state.js'
 import { preview } from '../values/preview.js'
-import { argumentsHere } from './attempt-arguments.js'
 import { CallCounts } from './call-counts.js'
 import { publishStats } from './channels.js'
 import { Children } from './children.js'
@@ -16,6 +14,8 @@ import type { FlowDefinition } from './definitions.js'
 import { DoneRuns } from './done-runs.js'
 import type { Engine } from './engine.js'
 import { type BodyEnd, finalState, futuresIn } from './final-state.js'
+import { tooDeep } from './flow-depth.js'
+import { parametersFor } from './flow-parameters.js'
 import { Future } from './future.js'
 import { type Inputs, notReadyFor, takeInputs, whenAllSettled } from './inputs.js'
 import { cancelledError, Life } from './life.js'
@@ -46,12 +46,14 @@ export class FlowLife extends Life {
   readonly children = new Children()
   readonly calls: CallCounts
   readonly done: DoneRuns
-  readonly #flow: FlowDefinition
-  readonly #parent: FlowLife | undefined
+  readonly flow: FlowDefinition
+  /** The flow run around it. */
+  readonly parent: FlowLife | undefined
   readonly #mirror: Mirror | undefined
   readonly #inputs: Inputs
   #scope: Scope
-  readonly #depth: number
+  /** How many flow runs it is in, itself included. */
+  readonly depth: number
   #controller = new AbortController()
   #session: ExecutorSession | undefined
   #accepts = false
@@ -74,14 +76,14 @@ export class FlowLife extends Life {
     const { engine, parent, scope } = start
     this.engine = engine
     this.logger = flow.logLevel ? atLevel(engine.logger, flow.logLevel) : engine.logger
-    this.#flow = flow
-    this.#parent = parent
-    this.#depth = parent ? parent.#depth + 1 : 1
+    this.flow = flow
+    this.parent = parent
+    this.depth = parent ? parent.depth + 1 : 1
     this.#inputs = takeInputs(parameters, flow.waitFor, 'parameters')
     this.#scope = { ...scope, flow: this, attempt: 0, task: undefined, taskName: undefined }
     this.calls = new CallCounts(start.id)
     this.done = new DoneRuns(flow.retries > 0)
-    this.#refuseDepth()
+    if (this.depth > engine.maxFlowDepth) throw tooDeep(this, engine.maxFlowDepth)
     const now = engine.now()
     const tags = unite(flow.tags, scope.tags)
     this.#mirror = parent && new Mirror(parent, flow, start.id, this.#inputs, tags, now)
@@ -112,7 +114,7 @@ export class FlowLife extends Life {
   }
 
   get executorName(): string {
-    return this.#flow.executor.name
+    return this.flow.executor.name
   }
 
   get session(): ExecutorSession {
@@ -126,7 +128,7 @@ export class FlowLife extends Life {
 
   async #live(): Promise<void> {
     // Asked for before anything is awaited: turns are taken in call order.
-    const turn = this.#parent?.session.turn?.()
+    const turn = this.parent?.session.turn?.()
     let release: (() => void) | undefined
     try {
       await this.engine.ready
@@ -160,7 +162,7 @@ export class FlowLife extends Life {
 
   /** One attempt, its executor's session around it. Every way out is recorded. */
   async #attempt(): Promise<void> {
-    const { executor } = this.#flow
+    const { executor } = this.flow
     await this.#scheduledTime()
     if (this.#ended) return
     this.logger.info(`Flow run '${this.record.name}' of flow '${this.record.flowName}' begins`)
@@ -170,7 +172,7 @@ export class FlowLife extends Life {
       const { id: flowRunId, name: flowRunName } = this.record
       this.#session = await executor.start({ flowRunId, flowRunName, log: this.logger })
     } catch (cause) {
-      const what = `The executor '${executor.name}' of flow '${this.#flow.name}' could not start`
+      const what = `The executor '${executor.name}' of flow '${this.flow.name}' could not start`
       const error = new MintakaError('EXECUTOR_FAILED', `${what}: ${asError(cause).message}`, { cause })
       return this.#propose(states.crashed(this.engine.now(), error))
     }
@@ -229,26 +231,14 @@ export class FlowLife extends Life {
 
   async #runBody(): Promise<BodyEnd> {
     try {
-      const parameters = await this.#parameters()
-      const value = scopes.run(this.#scope, () => this.#flow.fn(...(parameters as [never])))
+      const parameters = await parametersFor(this.flow, this.#inputs)
+      const value = scopes.run(this.#scope, () => this.flow.fn(...(parameters as [never])))
       const returned = isObject(value) && isFuture(value) ? value : await value // a sync body's future is not unwrapped
       await new Promise<void>(resolve => whenAllSettled(futuresIn(returned), resolve))
       return { type: 'returned', value: returned }
     } catch (error) {
       return { type: 'threw', error }
     }
-  }
-
-  /** The parameters with values in the place of futures, validated and coerced by the flow's schema. */
-  async #parameters(): Promise<readonly unknown[]> {
-    const values = argumentsHere(this.#inputs, this.#flow.retries > 0)
-    const { schema, name } = this.#flow
-    if (!schema) return values
-    const result = await schema['~standard'].validate(values[0])
-    if (!result.issues) return [result.value]
-    const issues = result.issues.map(describeIssue).join('; ')
-    const sentence = `The parameters of flow '${name}' do not fit its schema: ${issues}.`
-    throw new MintakaError('INVALID_PARAMETERS', sentence, { flow: name, issues: result.issues })
   }
 
   async #closeSession(): Promise<void> {
@@ -335,7 +325,7 @@ export class FlowLife extends Life {
   }
 
   #armDeadline(): () => void {
-    const { timeoutMs } = this.#flow
+    const { timeoutMs } = this.flow
     if (timeoutMs === undefined) return () => {}
     return this.engine.surroundings.timer(timeoutMs, () => {
       const sentence = `Flow run '${this.record.name}' took longer than its ${timeoutMs} ms.`
@@ -347,17 +337,6 @@ export class FlowLife extends Life {
     const cancel = () => this.cancel(signal.reason === undefined ? undefined : asError(signal.reason).message)
     if (signal.aborted) return cancel()
     this.whenOver(onAbort(signal, cancel))
-  }
-
-  #refuseDepth(): void {
-    const { maxFlowDepth } = this.engine
-    if (this.#depth <= maxFlowDepth) return
-    const chain = [this.#flow.name]
-    for (let at = this.#parent; at; at = at.#parent) chain.unshift(at.record.flowName)
-    const shown = chain.length > 12 ? [...chain.slice(0, 6), '…', ...chain.slice(-6)] : chain
-    const sentence = `Flows are nested ${this.#depth} deep, and ${maxFlowDepth} is the limit: ${shown.join(' → ')}.`
-    const fix = 'End the recursion, or raise maxFlowDepth of createEngine.'
-    throw new MintakaError('FLOW_DEPTH', `${sentence} ${fix}`, { flow: this.#flow.name, chain })
   }
 
   // --- states
@@ -374,7 +353,7 @@ export class FlowLife extends Life {
   async #propose(to: State): Promise<void> {
     for (;;) {
       const now = this.engine.now()
-      const retry = this.#interrupted?.code === 'CANCELLED' ? undefined : this.#flow
+      const retry = this.#interrupted?.code === 'CANCELLED' ? undefined : this.flow
       const verdict = this.engine.propose({ run: this.record, from: this.record.state, to, now, retry })
       if (verdict.type === 'ACCEPT') return this.#enter(to)
       if (verdict.type === 'REJECT') return this.#enter(verdict.state)
@@ -414,7 +393,7 @@ export class FlowLife extends Life {
    * is what somebody asked for: another process perhaps, or the closing of the engine.
    */
   #settleWatched(state: SettledState): void {
-    const unseen = !this.#watched && !this.#parent && state.type !== 'COMPLETED' && state.type !== 'CANCELLED'
+    const unseen = !this.#watched && !this.parent && state.type !== 'COMPLETED' && state.type !== 'CANCELLED'
     this.settle(state)
     if (unseen) this.future.rejectUnwatched()
   }
@@ -424,7 +403,7 @@ export class FlowLife extends Life {
   }
 
   protected override over(): void {
-    this.#parent?.children.over()
+    this.parent?.children.over()
     this.#whenOver?.()
   }
 
@@ -474,11 +453,6 @@ export class FlowLife extends Life {
 }
 
 const followEveryMs = 100
-
-function describeIssue(issue: StandardSchemaV1.Issue): string {
-  const path = (issue.path ?? []).map(part => String(typeof part === 'object' ? part.key : part)).join('.')
-  return path === '' ? issue.message : `${path}: ${issue.message}`
-}
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null

@@ -3,18 +3,20 @@ import { asError, MintakaError } from '../core/errors.js'
 import type { Outcome } from '../core/executor.js'
 import { onAbort } from '../core/on-abort.js'
 import { enter } from '../core/run.js'
-import { type Completed, isSettled, isState, isTerminal, type SettledState, type State, states } from '../core/state.js'
+import { type Completed, isSettled, type SettledState, type State, states } from '../core/state.js'
 import type { Waiting } from './acknowledged.js'
+import { stateAfter } from './after-attempt.js'
 import { argumentsElsewhere, argumentsHere, argumentsToLookAt } from './attempt-arguments.js'
 import type { TaskDefinition } from './definitions.js'
 import { HereCall } from './here-call.js'
-import { areSmall, type Edges, type Inputs, notReadyFor, takeInputs } from './inputs.js'
+import { areSmall, type Edges, notReadyFor, takeInputs } from './inputs.js'
 import { KnownResults } from './known-results.js'
 import { cancelledError, Life } from './life.js'
-import { Pause } from './pause.js'
+import type { Pause } from './pause.js'
 import type { FlowLife } from './run-flow.js'
 import { type Scope, scopes } from './scope.js'
 import { stopped, TaskCall } from './task-call.js'
+import { TaskExtras } from './task-extras.js'
 import type { TaskPromise } from './task-future.js'
 import { TaskRecord } from './task-record.js'
 
@@ -30,13 +32,11 @@ export class TaskLife extends Life implements Waiting<State> {
   readonly flow: FlowLife
   readonly task: TaskDefinition
   readonly #scope: Scope
-  /** Its arguments, if they are small constants; else there are {@link Extras.inputs}. */
-  #args: readonly unknown[]
   /** The attempt that is being carried out. */
   #call: TaskCall | undefined
   /** Its future, if that is a promise of its own. */
   #promise: TaskPromise<unknown> | undefined
-  #extras: Extras | undefined
+  #extras: TaskExtras | undefined
 
   static start(flow: FlowLife, task: TaskDefinition, args: readonly unknown[], scope: Scope): TaskLife {
     const life = new TaskLife(flow, task, args, scope)
@@ -56,11 +56,9 @@ export class TaskLife extends Life implements Waiting<State> {
     this.#promise = undefined
     this.#extras = undefined
     if (task.waitFor === undefined && areSmall(args)) {
-      this.#args = args
       this.record = new TaskRecord(of, calls.next(), of.counter.count++, pending, args, undefined)
     } else {
       const inputs = takeInputs(args, task.waitFor, undefined, flow.session.where)
-      this.#args = noArgs
       this.#extra().inputs = inputs
       this.record = new TaskRecord(of, calls.next(), of.counter.count++, pending, inputs.args, inputs.described)
     }
@@ -71,8 +69,8 @@ export class TaskLife extends Life implements Waiting<State> {
     if (task.signal) this.#obey(task.signal)
   }
 
-  #extra(): Extras {
-    this.#extras ??= new Extras()
+  #extra(): TaskExtras {
+    this.#extras ??= new TaskExtras()
     return this.#extras
   }
 
@@ -193,8 +191,11 @@ export class TaskLife extends Life implements Waiting<State> {
   #attempt(): TaskCall {
     const isHere = this.flow.session.where === 'here'
     const inputs = this.#extras?.inputs
-    if (!inputs) return isHere ? new HereCall(this, this.#args, undefined) : new TaskCall(this, this.#args, undefined)
     const { flow, task, record } = this
+    if (!inputs) {
+      const { constants = noArgs } = record
+      return isHere ? new HereCall(this, constants, undefined) : new TaskCall(this, constants, undefined)
+    }
     const again = record.runCount < task.retries || flow.engine.hasAddedRules
     if (isHere) return new HereCall(this, argumentsHere(inputs, again || flow.done.keeps), undefined)
     if (!again && inputs.owned) this.#extras?.known?.takeKey() // what has been moved away has no key any more
@@ -204,27 +205,14 @@ export class TaskLife extends Life implements Waiting<State> {
 
   /** The arguments, to be looked at and not changed. */
   #lookedAt(): readonly unknown[] {
-    return this.#extras?.inputs ? argumentsToLookAt(this.#extras.inputs) : this.#args
+    return this.#extras?.inputs ? argumentsToLookAt(this.#extras.inputs) : (this.record.constants ?? noArgs)
   }
 
   #stateAfter(outcome: Outcome, now: number): State {
     const { cancelled, timedOut } = this.#extras ?? none
     if (cancelled) return states.cancelled(now, cancelled)
     if (timedOut) return states.timedOut(now, timedOut)
-    switch (outcome.type) {
-      case 'returned':
-        return isState(outcome.value) && isTerminal(outcome.value)
-          ? outcome.value
-          : states.completed(now, outcome.value)
-      case 'threw':
-        return states.failed(now, outcome.error)
-      case 'crashed':
-        return states.crashed(now, outcome.error)
-      case 'stopped': {
-        const what = `The executor '${this.flow.executorName}' stopped '${this.record.name}', which nobody had asked for`
-        return states.crashed(now, new MintakaError('EXECUTOR_FAILED', `${what}.`))
-      }
-    }
+    return outcome.type === 'stopped' ? stoppedByItself(this, now) : stateAfter(outcome, now)
   }
 
   /** Whether the attempt may begin: asks the rules about RUNNING, with the cached result if there is one. */
@@ -386,7 +374,6 @@ export class TaskLife extends Life implements Waiting<State> {
   }
 
   protected override over(): void {
-    this.#args = noArgs
     if (this.#extras) this.#extras.inputs = undefined
     this.#promise?.settle(this.settled as SettledState)
     this.#promise = undefined
@@ -433,21 +420,10 @@ export class TaskLife extends Life implements Waiting<State> {
   }
 }
 
-/** What most runs do without. */
-class Extras {
-  /** Its arguments as they were at the call, futures still in place. */
-  inputs: Inputs | undefined
-  known: KnownResults | undefined
-  readonly waits = new Pause()
-  /** When the next attempt may begin: after a retry delay, or when a rule said WAIT. */
-  notBefore: number | undefined
-  cancelled: MintakaError | undefined
-  timedOut: MintakaError | undefined
-  /** Gives the turn back, on executors that give turns. */
-  release: (() => void) | undefined
-  bodies = 0
-  /** The next attempt waits for the body of one that ran out of time: there is one turn, and that body has it. */
-  waitsForBody = false
+/** The state of a run whose executor stopped it, and was not asked to. */
+function stoppedByItself({ flow, record }: TaskLife, now: number): State {
+  const what = `The executor '${flow.executorName}' stopped '${record.name}', which nobody had asked for`
+  return states.crashed(now, new MintakaError('EXECUTOR_FAILED', `${what}.`))
 }
 
 const none: { readonly cancelled?: undefined; readonly timedOut?: undefined } = {}

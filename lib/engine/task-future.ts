@@ -10,8 +10,8 @@ import type { TaskLife } from './run-task.js'
  */
 export class TaskPromise<T> extends Promise<T> implements TaskFuture<T> {
   readonly #life: TaskLife
-  readonly #resolve: Resolve
-  readonly #reject: Reject
+  #resolve: Resolve
+  #reject: Reject
 
   constructor(life: TaskLife) {
     super(takeEnds as (resolve: (value: T) => void, reject: Reject) => void)
@@ -65,6 +65,7 @@ export class TaskPromise<T> extends Promise<T> implements TaskFuture<T> {
       this.#rejectUnseen()
       this.#reject(state.error)
     }
+    this.#resolve = this.#reject = nothing // a flow may hold a hundred thousand that have settled
   }
 
   /** What a task throws is the business of its flow: nobody need look at its future. */

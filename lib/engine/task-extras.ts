@@ -1,0 +1,21 @@
+import type { MintakaError } from '../core/errors.js'
+import type { Inputs } from './inputs.js'
+import type { KnownResults } from './known-results.js'
+import { Pause } from './pause.js'
+
+/** What most task runs do without: those of small constants that are attempted once and never stopped. */
+export class TaskExtras {
+  /** Its arguments as they were at the call, futures still in place; none for small constants, which its record has. */
+  inputs: Inputs | undefined
+  known: KnownResults | undefined
+  readonly waits = new Pause()
+  /** When the next attempt may begin: after a retry delay, or when a rule said WAIT. */
+  notBefore: number | undefined
+  cancelled: MintakaError | undefined
+  timedOut: MintakaError | undefined
+  /** Gives the turn back, on executors that give turns. */
+  release: (() => void) | undefined
+  bodies = 0
+  /** The next attempt waits for the body of one that ran out of time: there is one turn, and that body has it. */
+  waitsForBody = false
+}

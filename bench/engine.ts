@@ -1,10 +1,10 @@
 /**
  * What the engine itself costs per task run, every state kept: the tasks are carried out by an executor that does
  * nothing but answer, many calls in one go, as threads do when they are fast.
- * `npm run build && node --expose-gc --import tsx bench/engine.ts`. ROUNDS and TASKS change its size.
+ * `node --expose-gc --import tsx bench/engine.ts`. ROUNDS and TASKS change its size.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   type Call,
@@ -18,10 +18,10 @@ import {
   task,
 } from 'mintaka'
 import PQueue from 'p-queue'
-import { interleave, table } from './rounds.js'
+import { heading, interleave, table } from './rounds.js'
 
-const rounds = Number(process.env['ROUNDS'] ?? 9)
 const tasks = Number(process.env['TASKS'] ?? 50_000)
+const numbers = Array.from({ length: tasks }, (_, index) => index)
 const folder = mkdtempSync(join(tmpdir(), 'mintaka-bench-'))
 
 const increment = task('increment', (value: number) => value + 1)
@@ -58,84 +58,81 @@ class ForgetfulStore extends MemoryStore {
   override appendState(): undefined {}
 }
 
-/** Microseconds per task of a flow that awaits `count` of them. */
-async function flowOf(store: Store, executor: Executor, count = tasks): Promise<number> {
+const shapes = {
+  'Promise.all': () => Promise.all(numbers.map(value => increment(value))),
+  'task.map': () => increment.map(numbers),
+}
+
+/** Microseconds per task, from the first call until the flow run has ended. */
+async function flowOf(store: Store, executor: Executor, shape: keyof typeof shapes = 'Promise.all'): Promise<number> {
   const engine = createEngine({ store })
   let start = 0
-  const many = flow(
-    'many',
-    async () => {
-      start = performance.now()
-      const futures = new Array<PromiseLike<number>>(count)
-      for (let index = 0; index < count; index++) futures[index] = increment(index)
-      return (await Promise.all(futures)).length
-    },
-    { executor },
-  )
+  const measured = async () => {
+    start = performance.now()
+    return await shapes[shape]()
+  }
   await engine.run(flow('open the store', () => 0))
-  await engine.run(many)
+  await engine.run(flow('many', measured, { executor }))
   const spent = performance.now() - start
   await engine.close()
-  return (spent / count) * 1000
+  return (spent / tasks) * 1000
 }
 
 /** Microseconds per promise that is answered in one go with the others, as `NullExecutor` answers calls. */
-async function promisesOf(count = tasks): Promise<number> {
+async function promisesOf(): Promise<number> {
   const start = performance.now()
   const answers: ((value: number) => void)[] = []
-  const promises = new Array<Promise<number>>(count)
-  for (let index = 0; index < count; index++) promises[index] = new Promise(resolve => void answers.push(resolve))
+  const promises = new Array<Promise<number>>(tasks)
+  for (let index = 0; index < tasks; index++) promises[index] = new Promise(resolve => void answers.push(resolve))
   setImmediate(() => answers.forEach((answer, index) => void answer(index + 1)))
   await Promise.all(promises)
-  return ((performance.now() - start) / count) * 1000
+  return ((performance.now() - start) / tasks) * 1000
 }
 
-async function queueOf(queue: PQueue, count = tasks): Promise<number> {
+async function queueOf(queue: PQueue): Promise<number> {
   const start = performance.now()
-  const added = new Array<Promise<number>>(count)
-  for (let index = 0; index < count; index++) added[index] = queue.add(() => body(index))
+  const added = new Array<Promise<number>>(tasks)
+  for (let index = 0; index < tasks; index++) added[index] = queue.add(() => body(index))
   await Promise.all(added)
-  return ((performance.now() - start) / count) * 1000
+  return ((performance.now() - start) / tasks) * 1000
 }
 
-const journal = () => new JsonStore({ folder: mkdtempSync(join(folder, 'store-')) })
+const stores: Record<string, () => Store> = {
+  'nothing kept': () => new ForgetfulStore(),
+  'states in memory': () => new MemoryStore(),
+  journal: () => new JsonStore({ folder: mkdtempSync(join(folder, 'store-')) }),
+}
 const bare = 'a promise per task'
 const queue = 'p-queue, no limit'
 
-const results = await interleave(
-  [
-    { name: bare, measure: () => promisesOf() },
-    {
-      name: 'null executor, nothing kept',
-      against: bare,
-      measure: () => flowOf(new ForgetfulStore(), new NullExecutor()),
-    },
-    {
-      name: 'null executor, states in memory',
-      against: bare,
-      measure: () => flowOf(new MemoryStore(), new NullExecutor()),
-    },
-    { name: 'null executor, journal', against: bare, measure: () => flowOf(journal(), new NullExecutor()) },
+const results = [
+  ...(await interleave([
+    { name: bare, measure: promisesOf },
+    ...Object.entries(stores).flatMap(([kind, store]) => [
+      {
+        name: `${kind}, Promise.all`,
+        against: bare,
+        ratio: 'as long' as const,
+        measure: () => flowOf(store(), new NullExecutor()),
+      },
+      {
+        name: `${kind}, task.map`,
+        against: bare,
+        ratio: 'as long' as const,
+        measure: () => flowOf(store(), new NullExecutor(), 'task.map'),
+      },
+    ]),
+  ])),
+  ...(await interleave([
     { name: queue, measure: () => queueOf(new PQueue()) },
     {
       name: 'ConcurrentExecutor, nothing kept',
       against: queue,
       measure: () => flowOf(new ForgetfulStore(), new ConcurrentExecutor()),
     },
-    {
-      name: 'ConcurrentExecutor, states in memory',
-      against: queue,
-      measure: () => flowOf(new MemoryStore(), new ConcurrentExecutor()),
-    },
-    {
-      name: 'ConcurrentExecutor, journal',
-      against: queue,
-      measure: () => flowOf(journal(), new ConcurrentExecutor()),
-    },
-  ],
-  rounds,
-)
+  ])),
+]
 
-console.log(`Node ${process.version}, ${cpus().length} cores, ${rounds} rounds of ${tasks} tasks\n`)
-console.log(table(results))
+console.log(heading('The engine alone', `${tasks} tasks at once, of an executor that only answers`))
+console.log(`\n${table(results)}`)
 rmSync(folder, { recursive: true, force: true })

@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { MintakaError } from '../../lib/core/errors.js'
 import {
+  isPlain,
   onlyLegalTransitions,
   policy,
   propose,
@@ -246,4 +247,39 @@ test('code that cannot be sent is not tried again', async t => {
   t.strictSame(propose(policy, transition(states.running(0, 1), states.failed(now, refusal), { retry })), {
     type: 'ACCEPT',
   })
+})
+
+test('a plain change is one that the policy accepts, whatever else is known', async t => {
+  const policies = [undefined, { retries: 3, retryDelayMs: 0 }]
+  const all = [
+    scheduled,
+    due,
+    awaiting,
+    pending,
+    running,
+    cancelling,
+    completed,
+    cached,
+    failed,
+    timedOut,
+    crashed,
+    cancelled,
+  ]
+  let plain = 0
+  for (const from of all) {
+    for (const to of all) {
+      if (!isPlain(from.type, to.type)) continue
+      plain += 1
+      for (const retry of policies) {
+        for (const runCount of [0, 1]) {
+          t.equal(
+            propose(policy, transition(from, to, { retry, runCount })).type,
+            'ACCEPT',
+            `${from.name} → ${to.name}`,
+          )
+        }
+      }
+    }
+  }
+  t.ok(plain >= 2)
 })

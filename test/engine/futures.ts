@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { inspect, promisify } from 'node:util'
-import { flow, type RunFuture, task } from 'mintaka'
+import { type Call, flow, type RunFuture, task } from 'mintaka'
 import { test } from 'tap'
 import { atRest, deferred, engineFor, history, thrownBy } from './fixtures/engine.js'
 
@@ -206,3 +206,47 @@ for (const [name, unhandled] of rows) {
     t.strictSame(counts.uncaught, [])
   })
 }
+
+test('the future of a call is a promise as it is; that of map becomes one when it is asked', async t => {
+  const engine = engineFor(t)
+  const f = flow('f', async () => {
+    const [called, mapped] = [one(), task('echo', (x: number) => x).map([5])[0] as RunFuture<number>]
+    t.ok(called instanceof Promise)
+    t.equal(Promise.resolve(called), called, 'nothing is wrapped around it')
+    t.equal(called.then(() => 0).constructor, Promise)
+    t.notOk('state' in called.then(() => 0), 'what its then gives is no future')
+    t.equal(await mapped, 5)
+    t.strictSame(await Promise.all([called, mapped]), [1, 5])
+    t.equal(called.result(), called)
+    return 'ok'
+  })
+  t.equal(await engine.run(f), 'ok')
+})
+
+test('a result whose then throws harms nobody who does not await it', async t => {
+  const unhandled: unknown[] = []
+  const note = (reason: unknown) => unhandled.push(reason)
+  process.on('unhandledRejection', note)
+  t.teardown(() => process.off('unhandledRejection', note))
+  const engine = engineFor(t)
+  const result = Object.defineProperty({}, 'then', {
+    get() {
+      throw boom
+    },
+  })
+  const executor = {
+    name: 'elsewhere',
+    start: async () => ({
+      where: 'elsewhere' as const,
+      submit(call: Call) {
+        setImmediate(() => call.ended({ type: 'returned', value: result }))
+        return undefined
+      },
+      async [Symbol.asyncDispose]() {},
+    }),
+  }
+  const f = flow('f', async () => (await one().wait()).type, { executor })
+  t.equal(await engine.run(f), 'COMPLETED')
+  await atRest()
+  t.strictSame(unhandled, [])
+})

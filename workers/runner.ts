@@ -1,5 +1,6 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import type { Clock } from '../lib/threads/clock.js'
+import { kinPlaces } from '../lib/threads/kins.js'
 import { asList, Envelope, type Kin, look, type Parcel } from '../lib/threads/protocol.js'
 import { after, type Slots } from '../lib/threads/slots.js'
 import type { Resolve } from '../lib/values/decoder.js'
@@ -25,6 +26,8 @@ export class Runner {
   private readonly clock: Clock
   private readonly conclusions: Conclusions
   private readonly parcels: Parcel[] = []
+  /** What calls have in common, by place. */
+  private readonly kins: Kin[] = []
   private parcel: Parcel | undefined
   /** The next call: its place in the parcel, its number, and where its arguments are. */
   private index = 0
@@ -66,14 +69,20 @@ export class Runner {
   }
 
   private hasMore(now: number): boolean {
-    if (this.parcel && this.index < this.parcel.count) return true
+    if (this.parcel && this.index < this.parcel[1]) return true
     this.parcel = this.parcels.shift() ?? this.arrived() ?? this.linger(now)
     if (!this.parcel) return false
-    for (const { code, newCode } of this.parcel.kins) if (newCode) know(code, newCode)
+    const [first, , kinsAt, kins] = this.parcel
+    for (const [index, kin] of kins.entries()) this.meet((kinsAt + index) % kinPlaces, kin)
     this.index = 0
-    this.n = this.parcel.first
+    this.n = first
     this.at = 0
     return true
+  }
+
+  private meet(at: number, kin: Kin): void {
+    this.kins[at] = kin
+    if (kin.newCode) know(kin.code, kin.newCode)
   }
 
   /** Waits for a parcel, unless what tasks have left open has waited for long. */
@@ -93,12 +102,11 @@ export class Runner {
   /** Carries the next call out, if it has not been taken back. Gives the time when it has ended. */
   private next(now: number): number | Promise<number> {
     const { slots, n, at } = this
-    const { kins, args } = this.parcel as Parcel
-    const kin = kins[slots.kinOf(n)]
+    const args = (this.parcel as Parcel)[4]
+    // Another's, if the slot belongs to a later call by now: then this one and those behind it have been taken back.
+    const kin = this.kins[slots.kinOf(n)] as Kin
     this.index++
     this.n = after(n)
-    // Without a kin the slot belongs to a later call: then this one and those behind it have been taken back.
-    if (!kin) return now
     this.at += kin.arity === asList ? 1 : kin.arity
     if (!slots.begin(n, now)) return now
     if (kin.tells && slots.isWanted()) post(look)

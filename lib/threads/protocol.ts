@@ -27,7 +27,7 @@ export interface Code {
   readonly captures?: unknown
 }
 
-/** What some calls of a parcel have in common. What differs, and is small, is in their slots. */
+/** What some calls have in common. What differs, and is small, is in their slots. */
 export interface Kin {
   readonly flowRunId: string
   /** Their ids, up to the number that each ends with; of a call with another id, the whole of it. */
@@ -49,15 +49,17 @@ export interface Kin {
 
 export const asList = -1
 
-/** Calls on their way to a thread. */
-export interface Parcel {
-  /** The number of the first; the others follow. */
-  readonly first: number
-  readonly count: number
-  readonly kins: readonly Kin[]
-  /** The arguments of call after call, in one list: lists in lists cost as much as what is in them. */
-  readonly args: readonly unknown[]
-}
+/**
+ * Calls on their way to a thread. The calls are numbered from `first` on; their kins, where they are new, go to places
+ * from `kinsAt` on. The arguments of call after call are one list: lists in lists cost as much as what is in them.
+ */
+export type Parcel = readonly [
+  first: number,
+  count: number,
+  kinsAt: number,
+  kins: readonly Kin[],
+  args: readonly unknown[],
+]
 
 /** One call of a parcel, as the thread sees it. */
 export class Envelope {

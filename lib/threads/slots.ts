@@ -83,7 +83,7 @@ export class Slots {
 
   // --- the pool's side
 
-  /** Before it sends call `n`: which of the parcel's kins it is of, and the numbers that its id and its name end with. */
+  /** Before it sends call `n`: the place of its kin, and the numbers that its id and its name end with. */
   offer(n: number, kin: number, id: number, name: number): void {
     const slot = slotOf(n)
     this.kins[slot] = kin

@@ -3,12 +3,12 @@ import type { Outcome } from '../core/executor.js'
 import { fromWire } from '../values/wire.js'
 import { publishBatch, publishThreadEnd, publishThreadLost, publishThreadStart } from './channels.js'
 import type { Job } from './job.js'
+import { Kins } from './kins.js'
 import { crashed, isCloneError, notSendable, setupFailed, workerLost } from './losses.js'
 import { OneThread, type PiscinaClass, type WorkerOptions } from './one-thread.js'
-import { Packer } from './parcel.js'
 import { mayRefill, patienceMs } from './policy.js'
 import { print } from './print.js'
-import { look, type Notice, type Reply } from './protocol.js'
+import { look, type Notice, type Parcel, type Reply } from './protocol.js'
 import { after, between, capacity, form, Slots, slotOf } from './slots.js'
 
 export interface ThreadOptions extends WorkerOptions {
@@ -69,6 +69,7 @@ export class Thread {
   private left = 0
   /** The numbers of the codes that the worker has. */
   private readonly known = new Set<number>()
+  private readonly kins = new Kins()
   private readonly replies = new Map<number, Reply>()
   /** How long its calls have taken of late, on average. */
   private meanMs = Number.POSITIVE_INFINITY
@@ -104,28 +105,41 @@ export class Thread {
   /** Carries calls out that have been encoded, one after the other. */
   carryOut(jobs: readonly Job[]): void {
     if (this.left === 0) this.first = this.next
-    const packer = new Packer(this.next, this.slots)
+    const first = this.next
+    const args: unknown[] = []
+    let n = first
     for (const job of jobs) {
-      const { code, number } = job.code
       job.place = this
-      job.n = packer.next
-      this.jobs[slotOf(job.n)] = job
-      const newCode = this.known.has(number) ? undefined : code
-      if (newCode) this.known.add(number)
-      packer.add(job, newCode)
+      job.n = n
+      this.jobs[slotOf(n)] = job
+      this.pack(job, args)
+      n = after(n)
     }
+    const { at, kins } = this.kins.take()
+    const parcel: Parcel = [first, jobs.length, at, kins, args]
     // Before it can begin: it may be through before this goes on.
     this.slots.want()
     try {
-      this.thread.port.postMessage(packer.parcel, jobs[0]?.moved)
+      this.thread.port.postMessage(parcel, jobs[0]?.moved)
     } catch (error) {
       return this.onUnsent(jobs, error)
     }
     publishBatch(this.id, jobs.length)
     if (this.left === 0) this.thread.port.ref()
     this.left += jobs.length
-    this.next = packer.next
+    this.next = n
     this.slots.ring()
+  }
+
+  /** What it shares with others by its place, numbers to its slot, its arguments to those of the others. */
+  private pack(job: Job, args: unknown[]): void {
+    const { code, number } = job.code
+    const newCode = this.known.has(number) ? undefined : code
+    if (newCode) this.known.add(number)
+    const { call, args: own } = job.work
+    this.slots.offer(job.n, this.kins.placeOf(job, newCode), call.idNumber ?? 0, call.nameNumber ?? 0)
+    if (job.wire !== undefined) args.push(job.wire)
+    else for (const arg of own) args.push(arg)
   }
 
   /** The number of a code will mean another code. */
@@ -292,6 +306,7 @@ export class Thread {
       this.jobs[slotOf(job.n)] = undefined
       job.place = 'queue'
     }
+    this.kins.forgetAll()
     const [only] = jobs
     if (this.left === 0) this.home.onFree(this)
     if (only && jobs.length === 1) {

@@ -27,7 +27,7 @@ function bench(t: Test) {
   const send = (kin: Kin, ...args: unknown[]): number[] => {
     const numbers = args.map(() => ++n)
     for (const n of numbers) slots.offer(n, 0, n, n)
-    runner.receive({ first: numbers[0]!, count: args.length, kins: [kin], args })
+    runner.receive([numbers[0]!, args.length, 0, [kin], args])
     return numbers
   }
   const said = (): Notice[] => {

@@ -277,14 +277,16 @@ export class ThreadPool implements AsyncDisposable {
   // What fails will mostly fail again. As long as another thread may do the work it is left to that one, and no more are
   // started for a while; otherwise nobody waits: whoever tries again tries the setup again.
   private onUnready(jobs: readonly Job[], error: unknown): void {
-    if ([...this.threads].some(({ isUsable }) => isUsable)) {
-      this.startAgainAt = performance.now() + startAgainAfterMs
-      return this.onBack(jobs)
-    }
+    if ([...this.threads].some(({ isUsable }) => isUsable)) return this.leaveToOthers(jobs)
     const outcome = crashed(setupFailed(error))
     for (const job of jobs) job.settle(outcome)
     this.settleWaiting(outcome)
     this.tellUnready(error)
+  }
+
+  private leaveToOthers(jobs: readonly Job[]): void {
+    this.startAgainAt = performance.now() + startAgainAfterMs
+    this.onBack(jobs)
   }
 
   // For a thread that has nothing to do; none is started for it.
@@ -331,11 +333,13 @@ export class ThreadPool implements AsyncDisposable {
   }
 
   // One that waits may be let down by a machine that is short of memory for a moment; a file that cannot be loaded shall
-  // not have threads started for ever.
+  // not have threads started for ever. As long as another thread works it is left to that one.
   private onStillborn(jobs: readonly Job[], error: unknown): void {
     this.stillborn++
-    this.onBack(this.stillborn < mostStillborn ? jobs : [])
-    if (this.stillborn < mostStillborn) return this.prepare()
+    const isHopeless = this.stillborn >= mostStillborn
+    if (isHopeless && [...this.threads].some(({ isProven }) => isProven)) return this.leaveToOthers(jobs)
+    this.onBack(isHopeless ? [] : jobs)
+    if (!isHopeless) return this.prepare()
     const lost = workersLost(this.stillborn, error)
     for (const job of jobs) job.settle(crashed(lost))
     this.settleWaiting(crashed(lost))

@@ -96,6 +96,11 @@ export class Thread {
     return this.thread.id
   }
 
+  /** Whether it can take more calls and has begun some: its worker has started, and lives. */
+  get isProven(): boolean {
+    return this.isUsable && (this.hasBegun || this.runningJob() !== undefined)
+  }
+
   /** Has it set up before there are calls for it; it is free when that is done, and keeps the process alive until then. */
   prepare(): void {
     this.isPreparing = true

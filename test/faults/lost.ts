@@ -1,4 +1,6 @@
 /** What ends a thread costs the task that ended it, and no other one anything. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Worker } from 'node:worker_threads'
 import { flow, ParallelExecutor, type RunFuture, type State } from 'mintaka'
 import { type Test, t as tap } from 'tap'
 import { type Act, act } from './fixtures/acts.js'
@@ -185,4 +187,24 @@ story('a thread that somebody else ends costs the task that ran on it', async (t
   const crashed = states.filter(({ type }) => type === 'CRASHED').length
   t.ok(crashed <= 2, `${crashed} of 2 threads ran something`)
   t.equal(states.filter(({ type }) => type === 'COMPLETED').length, 200 - crashed)
+})
+
+story('threads that are ended as they start leave their calls to the one that lives', async (t, watch) => {
+  let killed = 0
+  const kill = (message: unknown) => {
+    killed++
+    setImmediate(() => void (message as { worker: Worker }).worker.terminate())
+  }
+  const alone = flow(
+    'alone',
+    async () => {
+      await Promise.all(watch.follow([act(watch.witness, 'nothing')]))
+      subscribe('worker_threads', kill)
+      const futures = Array.from({ length: 400 }, (_, index) => act(watch.witness, 'spins', index, 2))
+      return Promise.all(watch.follow(futures)).finally(() => unsubscribe('worker_threads', kill))
+    },
+    { executor: new ParallelExecutor({ threads: 2, idleTimeoutMs: 500 }) },
+  )
+  t.strictSame(await watch.engine.run(alone), [...Array(400).keys()])
+  t.ok(killed > 0 && killed <= 100, `${killed} threads were ended as they started`)
 })

@@ -4,7 +4,7 @@ import type { Worker } from 'node:worker_threads'
 import { flow, ParallelExecutor, type RunFuture, type State } from 'mintaka'
 import { type Test, t as tap } from 'tap'
 import { type Act, act } from './fixtures/acts.js'
-import { threads, type Watch } from './fixtures/invariants.js'
+import { threads, until, type Watch } from './fixtures/invariants.js'
 import { story } from './fixtures/story.js'
 
 tap.setTimeout(300_000)
@@ -174,6 +174,7 @@ story('a thread that somebody else ends costs the task that ran on it', async (t
         futures.push(act(watch.witness, index === 0 ? 'sleeps' : 'spins', index, index === 0 ? 1e6 : 1))
       watch.follow(futures)
       await futures[1]
+      await until(() => futures[0]?.state.type === 'RUNNING')
       // Not those that are started in their place.
       for (const worker of [...threads.live]) await worker.terminate()
       await Promise.all(futures.map(future => future.wait()))

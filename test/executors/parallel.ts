@@ -41,6 +41,7 @@ export const spinsFor = ms => { const end = Date.now() + ms; while (Date.now() <
 export const polls = () => { for (;;) taskContext().throwIfCancelled() }
 export const waits = () => new Promise((_, reject) => {
   const { signal } = taskContext()
+  if (signal.aborted) reject(signal.reason)
   signal.addEventListener('abort', () => reject(signal.reason))
 })
 export const ignores = () => sleep(1e6)

@@ -10,6 +10,9 @@ export interface WorkerOptions {
   readonly setup?: Code | undefined
 }
 
+/** How long a thread may go on once its port is closed: one that ends by itself ends within a few milliseconds. */
+const overdueMs = 200
+
 /** What is told of a thread. */
 export interface ThreadEvents {
   onNotice(notice: Notice): void
@@ -45,11 +48,21 @@ export class OneThread {
     this.worker.on('error', error => {
       cause = error
     })
+    let overdue: NodeJS.Timeout | undefined
     this.worker.on('exit', code => {
+      clearTimeout(overdue)
       if (!this.isEnding) events.onLost(cause ?? new Error(`worker exited with code: ${code}`))
     })
-    // Its port is closed before it has ended, and then nothing else keeps the process until the end is told.
-    this.port.on('close', () => this.worker.ref())
+    // Its port is closed before it has ended, and then nothing else keeps the process until the end is told. If it does
+    // not end, a task has closed the port: nothing reaches the thread any more, and it is of no more use.
+    this.port.on('close', () => {
+      this.worker.ref()
+      overdue = setTimeout(() => {
+        if (this.isEnding) return
+        cause ??= new Error('its port was closed')
+        void this.worker.terminate()
+      }, overdueMs)
+    })
     started.catch(error => {
       cause ??= error
       void this.worker.terminate() // its file has loaded, and failed

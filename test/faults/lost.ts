@@ -165,6 +165,24 @@ story('a task that closes the port of its thread costs nobody else anything', as
   t.match(state.type, /COMPLETED|CRASHED/)
 })
 
+story('a thread whose port a task has closed takes no other task with it', async (t, watch) => {
+  const one = new ParallelExecutor({ threads: 1 })
+  const closes = flow(
+    'closes',
+    async () => {
+      const [first, ...rest] = watch.follow([
+        act(watch.witness, 'closes its port'),
+        ...Array.from({ length: 20 }, (_, index) => act(watch.witness, 'nothing', index)),
+      ])
+      await first?.wait()
+      return Promise.all(rest)
+    },
+    { executor: one },
+  )
+  t.equal((await watch.engine.run(closes)).length, 20)
+  await one.close()
+})
+
 story('a thread that somebody else ends costs the task that ran on it', async (t, watch) => {
   const futures: RunFuture<unknown>[] = []
   const ended = flow(

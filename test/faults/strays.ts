@@ -7,7 +7,7 @@ import { story } from './fixtures/story.js'
 
 tap.setTimeout(300_000)
 
-const one = () => new ParallelExecutor({ threads: 1, cancelGraceMs: 100, idleTimeoutMs: 1000 })
+const one = () => new ParallelExecutor({ threads: 1, cancelGraceMs: 100, idleTimeoutMs: 500 })
 const left = /left running in a worker failed after the task had ended/
 const warned = (watch: Watch) => watch.warnings.filter(({ message }) => left.test(message)).length
 
@@ -84,7 +84,7 @@ for (const how of waysToFailLater) {
 }
 
 story('whatever forty tasks leave behind, forty others have their values', async (t, watch) => {
-  const executor = new ParallelExecutor({ threads: 2, cancelGraceMs: 100, idleTimeoutMs: 1000 })
+  const executor = new ParallelExecutor({ threads: 2, cancelGraceMs: 100, idleTimeoutMs: 500 })
   const run = flow(
     'forty',
     async () => {

@@ -7,7 +7,7 @@ import { give, honest, pollution, type Result, type Thrown, throwIt, throwLater 
 
 tap.setTimeout(120_000)
 
-const executor = new ParallelExecutor({ threads: 1, idleTimeoutMs: 3000 })
+const executor = new ParallelExecutor({ threads: 1, idleTimeoutMs: 1500 })
 
 /** Runs each among honest neighbours, on one thread that has to survive all of it. */
 async function amongHonest<T extends string>(

@@ -58,6 +58,9 @@ export class ThreadPool implements AsyncDisposable {
     onFree: thread => this.onFree(thread),
     onRoom: thread => this.onRoom(thread),
     onBack: jobs => this.onBack(jobs),
+    onBegun: () => {
+      this.stillborn = 0
+    },
     onStillborn: (jobs, error) => this.onStillborn(jobs, error),
     onReady: () => this.tellReady(),
     onUnready: (jobs, error) => this.onUnready(jobs, error),

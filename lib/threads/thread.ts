@@ -26,6 +26,8 @@ export interface ThreadHome {
   onRoom(thread: Thread): void
   /** Calls that have not begun come back. */
   onBack(jobs: readonly Job[]): void
+  /** It has begun its first call, for all that is known. */
+  onBegun(): void
   /** It ended before it could begin anything; what it held comes back. */
   onStillborn(jobs: readonly Job[], error: unknown): void
   /** It has been set up. Nothing is said where there is nothing to set up. */
@@ -267,7 +269,7 @@ export class Thread {
       this.jobs[slotOf(n)] = undefined
       if (!job) continue
       this.left--
-      this.hasBegun = true
+      this.begin()
       const startedAt = slots.begunAt(n)
       const endedAt = slots.endedAt(n)
       if (reply.type === 'stopped') ended.push({ job, outcome: reply, startedAt: undefined, endedAt })
@@ -330,10 +332,16 @@ export class Thread {
     const running = this.runningJob()
     if (!this.hasBegun && !running) this.isStillborn(error)
     else {
+      this.begin()
       if (!running) this.warnOfStray(undefined, workerLost('an earlier task', error))
       this.lose(job => crashed(workerLost(job.code.code.taskName, error, !this.slots.isRunning(job.n))))
     }
     settleAll(ended)
+  }
+
+  private begin(): void {
+    if (!this.hasBegun) this.home.onBegun()
+    this.hasBegun = true
   }
 
   private isStillborn(error: unknown): void {

@@ -194,7 +194,7 @@ story('a thread that somebody else ends costs the task that ran on it', async (t
       await futures[1]
       await until(() => futures[0]?.state.type === 'RUNNING')
       // Not those that are started in their place.
-      for (const worker of [...threads.live]) await worker.terminate()
+      for (const worker of [...threads.live.keys()]) await worker.terminate()
       await Promise.all(futures.map(future => future.wait()))
       return 'over'
     },

@@ -308,7 +308,8 @@ export class ThreadPool implements AsyncDisposable {
     if (priority < this.lowestPriority) this.lowestPriority = priority
     if (priority === this.lowestPriority) return
     for (const thread of this.threads) {
-      if (thread.lowestPriority < priority && thread.tail > 0) this.putBack(thread.giveBack())
+      // Also where the oldest has not begun yet: that one is kept, and those behind it come back.
+      if (thread.lowestPriority < priority) this.putBack(thread.giveBack())
     }
   }
 

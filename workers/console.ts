@@ -3,24 +3,29 @@
  * gets to it: what a thread printed is lost when it exits, and late while it computes. So a line is formatted here, by a
  * Console of Node's, and posted at once, like a line of the log.
  */
-import { Console } from 'node:console'
-import { Writable } from 'node:stream'
-import { isatty, WriteStream } from 'node:tty'
+import type { Writable } from 'node:stream'
 import { format } from 'node:util'
 import type { LogLevel } from '../lib/core/logger.js'
 import { type CallContext, currentCall, post } from './context.js'
 
 type Method = (...args: unknown[]) => void
 
-/** Makes every method of `target` print on the main thread, for the call whose code prints. */
+/**
+ * Makes every method of `target` print on the main thread, for the call whose code prints. What that takes is loaded
+ * with the first line: most threads never print one, and all would start later.
+ */
 export function printAtHome(target: Console): void {
-  const ours = new Console({ stdout: home(1), stderr: home(2), ignoreErrors: false })
-  const groups = new Groups(ours)
-  const methods = Object.entries(ours).filter((entry): entry is [string, Method] => typeof entry[1] === 'function')
-  for (const [name, method] of methods) {
+  const { Console } = target
+  let loaded: Groups | undefined
+  const groups = (): Groups => {
+    loaded ??= new Groups(new Console({ stdout: home(1), stderr: home(2), ignoreErrors: false }))
+    return loaded
+  }
+  for (const name of Object.keys(Console.prototype) as (keyof Console)[]) {
     const print: Method = (...args) => {
-      groups.before(name)
-      as(name, () => method(...args))
+      const own = groups()
+      own.before(name)
+      as(name, () => (own.console[name] as Method)(...args))
     }
     Object.assign(target, { [name]: print })
   }
@@ -30,8 +35,9 @@ export function printAtHome(target: Console): void {
     // Node's own would begin with the frames of this file.
     const trace = Object.assign(new Error(format(...args)), { name: 'Trace' })
     Error.captureStackTrace(trace, target.trace)
-    groups.before('trace')
-    as('trace', () => ours.error(trace.stack))
+    const own = groups()
+    own.before('trace')
+    as('trace', () => own.console.error(trace.stack))
   }
 }
 
@@ -51,6 +57,8 @@ function as(name: string, print: () => void): void {
 
 /** A stream that sends home what a Console writes to it, which is always whole lines. */
 function home(fd: 1 | 2): Writable {
+  const { Writable } = process.getBuiltinModule('node:stream')
+  const { isatty, WriteStream } = process.getBuiltinModule('node:tty')
   const stream = new Writable({
     decodeStrings: false,
     write(text: string, _encoding, done) {
@@ -76,7 +84,7 @@ function say(level: LogLevel, text: string): void {
 
 /** The open groups of a console. They end with the call that opened them, or they would indent what others print. */
 class Groups {
-  private readonly console: Console
+  readonly console: Console
   private owner: CallContext | undefined
   private depth = 0
 

@@ -83,7 +83,7 @@ export class OneThread {
 
 function piscinaOptions({ resourceLimits }: WorkerOptions) {
   return {
-    filename: new URL('../../workers/thread.js', import.meta.url).href,
+    filename: new URL('../../workers/thread.cjs', import.meta.url).href,
     minThreads: 0,
     maxThreads: 1,
     concurrentTasksPerWorker: 1,

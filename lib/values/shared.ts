@@ -4,7 +4,6 @@
  * bytes.
  */
 import { types } from 'node:util'
-import v8 from 'node:v8'
 import { Decoder } from './decoder.js'
 import { Encoder, unsendable } from './encoder.js'
 import { isDetached, nameOfView, tag, viewOf } from './shapes.js'
@@ -13,7 +12,7 @@ import { isDetached, nameOfView, tag, viewOf } from './shapes.js'
 export function share(value: unknown): SharedArrayBuffer {
   const encoder = new SharingEncoder()
   const wire = encoder.encode(value)
-  const head = encoder.json ? Buffer.from(JSON.stringify(wire)) : v8.serialize(wire)
+  const head = encoder.json ? Buffer.from(JSON.stringify(wire)) : v8().serialize(wire)
   const start = aligned(headAt + head.length)
   const memory = new SharedArrayBuffer(start + encoder.length)
   new Uint32Array(memory).set([head.length, (encoder.json ? isJson : 0) + (encoder.tagged ? isTagged : 0)])
@@ -27,9 +26,12 @@ export function readShared(memory: SharedArrayBuffer): unknown {
   const [length = 0, how = 0] = new Uint32Array(memory, 0, 2)
   const head = Buffer.from(memory, headAt, length)
   // Exact where the encoder says so, and read in half the time.
-  const wire: unknown = how & isJson ? JSON.parse(head.toString()) : v8.deserialize(head)
+  const wire: unknown = how & isJson ? JSON.parse(head.toString()) : v8().deserialize(head)
   return how & isTagged ? new SharedDecoder(memory, aligned(headAt + length)).decode(wire) : wire
 }
+
+// Most threads never need it, and each would load it as it starts.
+const v8 = () => process.getBuiltinModule('node:v8')
 
 const isJson = 1
 const isTagged = 2

@@ -141,7 +141,7 @@ subscribe('worker_threads', () => started++)
 const one = task('one', x => x)
 const run = flow('f', async () => {
   const states = await Promise.all(Array.from({ length: 50 }, (_, index) => one(index).wait()))
-  return states.map(({ type, error }) => type + ' ' + error?.code + ' ' + error?.message)
+  return states.map(({ type, error }) => type + ' ' + error?.code + ' ' + error?.message.split('\\n')[0])
 }, { executor: new ParallelExecutor({ threads: 2 }) })
 const told = await run()
 for (const line of new Set(told)) appendFileSync('told', line + '\\n')
@@ -152,14 +152,14 @@ const doors = {
   'throws when it is loaded': 'throw new Error("the door is broken")',
   'does not parse': 'export default = 1',
   'is not there': undefined,
-  'imports what is not there': 'import "./nothing-of-the-kind.js"',
+  'requires what is not there': 'require("./nothing-of-the-kind.cjs")',
   'ends its thread': 'process.exit(9)',
 }
 for (const [how, code] of Object.entries(doors)) {
   test(`a worker whose file ${how}: each call says so, few threads are started, and the program ends`, async t => {
     const home = installIn(t.testdir({ 'package.json': '{ "type": "module" }', 'program.js': program }))
     cpSync(join(root, 'dist'), join(home, 'node_modules', 'mintaka', 'dist'), { recursive: true })
-    const door = join(home, 'node_modules', 'mintaka', 'dist', 'workers', 'thread.js')
+    const door = join(home, 'node_modules', 'mintaka', 'dist', 'workers', 'thread.cjs')
     if (code === undefined) rmSync(door)
     else writeFileSync(door, code)
     const ended = await runNode(['program.js'], { cwd: home, env: { MINTAKA_HOME: join(home, 'home') } })

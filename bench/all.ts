@@ -11,7 +11,7 @@ const chosen = process.argv.slice(2)
 for (const name of chosen.length > 0 ? chosen : names) {
   const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url))
   const start = performance.now()
-  const { status } = spawnSync(process.execPath, ['--expose-gc', '--import', 'tsx', file], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, ['--import', 'tsx', file], { stdio: 'inherit' })
   console.log()
   console.error(`bench/${name}.ts: ${status === 0 ? '' : `ended with ${status}, `}${secondsSince(start)} s\n`)
   if (status !== 0) process.exitCode = 1

@@ -37,32 +37,38 @@ console.log(heading('Large values', `${threads} threads`))
 
 const piscina = new Piscina({ filename: peers, minThreads: threads, maxThreads: threads })
 const there = 'piscina.run: cloned'
-const moves = await interleave([
-  { name: there, measure: () => thereAndBack(xs => piscina.run(xs, { name: 'same' })) },
-  {
-    name: 'flow: transfer both ways',
-    against: there,
-    goal: { atMost: 0.15 },
-    measure: () => inFlow(() => thereAndBack(xs => given(transfer(xs)))),
-  },
-  {
-    name: 'flow: as it is',
-    against: there,
-    ratio: 'as long',
-    measure: () => inFlow(() => thereAndBack(xs => same(xs))),
-  },
-])
+const moves = await interleave(
+  [
+    { name: there, measure: () => thereAndBack(xs => piscina.run(xs, { name: 'same' })) },
+    {
+      name: 'flow: transfer both ways',
+      against: there,
+      goal: { atMost: 0.15 },
+      measure: () => inFlow(() => thereAndBack(xs => given(transfer(xs)))),
+    },
+    {
+      name: 'flow: as it is',
+      against: there,
+      ratio: 'as long',
+      measure: () => inFlow(() => thereAndBack(xs => same(xs))),
+    },
+  ],
+  { isCold: true },
+)
 console.log(`\n### A Float64Array of 10 MB there and back\n\n${table(moves, 'ms')}`)
 
 const each = 'piscina.run: cloned for each'
-const shared = await interleave([
-  { name: each, measure: () => msPerCall(() => keys.map(key => piscina.run({ rows, key }, { name: 'lookUp' }))) },
-  {
-    name: 'flow: unmapped(rows)',
-    against: each,
-    measure: () => inFlow(() => msPerCall(() => lookUp.map(unmapped(rows), keys))),
-  },
-])
+const shared = await interleave(
+  [
+    { name: each, measure: () => msPerCall(() => keys.map(key => piscina.run({ rows, key }, { name: 'lookUp' }))) },
+    {
+      name: 'flow: unmapped(rows)',
+      against: each,
+      measure: () => inFlow(() => msPerCall(() => lookUp.map(unmapped(rows), keys))),
+    },
+  ],
+  { isCold: true },
+)
 await piscina.close()
 console.log(`\n### ${calls} calls that read one table of ${rows.length} rows\n\n${table(shared, 'ms per call')}`)
 

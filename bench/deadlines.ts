@@ -2,7 +2,7 @@
  * How late a deadline is kept: from `timeoutMs + cancelGraceMs` after the start of code that never ends to the state that
  * says that it has been stopped, among a thousand tasks most of which are honest. And how the event loop of this process
  * fares while every thread spins, against bare workers that do.
- * `node --expose-gc --import tsx bench/deadlines.ts`. ROUNDS and TASKS change its size.
+ * `node --import tsx bench/deadlines.ts`. ROUNDS and TASKS change its size.
  */
 import { once } from 'node:events'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -123,10 +123,13 @@ console.log(`
 | ${bareLate.length} bare workers, by a timer and terminate() | ${msOf(bareLate)} | |`)
 
 const bare = 'bare workers that spin'
-const lags = await interleave([
-  { name: bare, measure: lagBesideBareWorkers },
-  { name: 'tasks that spin', against: bare, measure: () => lagWhileTasksSpin(engine), ratio: 'as long' },
-])
+const lags = await interleave(
+  [
+    { name: bare, measure: lagBesideBareWorkers },
+    { name: 'tasks that spin', against: bare, measure: () => lagWhileTasksSpin(engine), ratio: 'as long' },
+  ],
+  { isCold: true },
+)
 console.log(`\n### Lag of the event loop beside\n\n${table(lags, 'ms, p99')}`)
 
 function msOf(times: readonly number[]): string {

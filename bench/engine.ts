@@ -1,7 +1,7 @@
 /**
  * What the engine itself costs per task run, every state kept: the tasks are carried out by an executor that does
  * nothing but answer, many calls in one go, as threads do when they are fast.
- * `node --expose-gc --import tsx bench/engine.ts`. ROUNDS and TASKS change its size.
+ * `node --import tsx bench/engine.ts`. ROUNDS and TASKS change its size.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

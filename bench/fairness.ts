@@ -1,7 +1,7 @@
 /**
  * What a call suffers from its neighbours in the queue: two functions in turn against one function, and how long a tiny
  * result that is there waits behind a long neighbour.
- * `node --expose-gc --import tsx bench/fairness.ts`. ROUNDS and TASKS change its size.
+ * `node --import tsx bench/fairness.ts`. ROUNDS and TASKS change its size.
  */
 import { createEngine, flow, MemoryStore, ParallelExecutor, task } from 'mintaka'
 import { type Body, calibrate, decrement, increment, workUntil } from './bodies.js'

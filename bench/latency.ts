@@ -1,6 +1,6 @@
 /**
  * What one call takes, what 64 at a time take, and how soon a cold pool gives its first result.
- * `node --expose-gc --import tsx bench/latency.ts`. ROUNDS and TASKS change its size.
+ * `node --import tsx bench/latency.ts`. ROUNDS and TASKS change its size.
  */
 import { once } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
@@ -27,11 +27,14 @@ console.log(heading('Latency', `${threads} threads`))
 }
 
 const bare = 'new Worker, first message'
-const cold = await interleave([
-  { name: bare, measure: () => medianOf(5, bareWorker) },
-  { name: 'ThreadPool', against: bare, goal: { atMost: 1.3 }, measure: () => medianOf(5, coldPool) },
-  { name: 'flow', against: bare, goal: { atMost: 1.3 }, measure: () => medianOf(5, coldFlow) },
-])
+const cold = await interleave(
+  [
+    { name: bare, measure: () => medianOf(5, bareWorker) },
+    { name: 'ThreadPool', against: bare, goal: { atMost: 1.3 }, measure: () => medianOf(5, coldPool) },
+    { name: 'flow', against: bare, goal: { atMost: 1.3 }, measure: () => medianOf(5, coldFlow) },
+  ],
+  { isCold: true },
+)
 console.log(`\n### First result of a cold pool\n\n${table(cold, 'ms')}`)
 
 function contestsOf([peer, ...ours]: readonly [Contender, ...Contender[]], load: Load, goal: Goal): Contest[] {

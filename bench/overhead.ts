@@ -1,6 +1,6 @@
 /**
  * What a task run in this process costs over the bare queue that carries it out, with every state kept.
- * `node --expose-gc --import tsx bench/overhead.ts`. ROUNDS and TASKS change its size.
+ * `node --import tsx bench/overhead.ts`. ROUNDS and TASKS change its size.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

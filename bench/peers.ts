@@ -1,6 +1,6 @@
 /**
  * The same functions on the same number of threads, by the pools that people use and by this library.
- * `node --expose-gc --import tsx bench/peers.ts`. ROUNDS changes how many rounds count.
+ * `node --import tsx bench/peers.ts`. ROUNDS changes how many rounds count.
  */
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'

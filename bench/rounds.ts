@@ -32,12 +32,19 @@ export interface Result {
   readonly ratios: readonly number[]
 }
 
-/** One round that does not count, then those that do. */
-export async function interleave(contests: readonly Contest[], count = rounds): Promise<Result[]> {
+/**
+ * One round that does not count, then those that do. Each time is taken after the same has been done once without a clock,
+ * unless `isCold`: how soon V8 optimizes anew what it had optimized before the others' turns is not what is asked. Nor is
+ * the garbage collected by hand, which makes it forget whatever it had optimized for objects of which there are none then.
+ */
+export async function interleave(
+  contests: readonly Contest[],
+  { count = rounds, isCold = false }: { readonly count?: number; readonly isCold?: boolean } = {},
+): Promise<Result[]> {
   const times = new Map(contests.map(({ name }) => [name, [] as number[]]))
   for (let round = -1; round < count; round++) {
     for (const { name, measure } of contests) {
-      globalThis.gc?.()
+      if (!isCold) await measure()
       const time = await measure()
       if (round >= 0) times.get(name)?.push(time)
     }

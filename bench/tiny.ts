@@ -1,7 +1,7 @@
 /**
  * What it costs to have 50,000 tiny tasks carried out on two threads: by `piscina.run` for each, by the library's pool
  * alone, and by a flow that keeps every state.
- * `node --expose-gc --import tsx bench/tiny.ts`. ROUNDS and TASKS change its size.
+ * `node --import tsx bench/tiny.ts`. ROUNDS and TASKS change its size.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

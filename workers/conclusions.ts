@@ -1,19 +1,22 @@
 import type { Clock } from '../lib/threads/clock.js'
-import { look, type Reply } from '../lib/threads/protocol.js'
+import type { Reply } from '../lib/threads/protocol.js'
 import { form, type Slots, slotTextBytes } from '../lib/threads/slots.js'
 import { isSlight } from '../lib/threads/weight.js'
 import { encode, thrownToWire } from '../lib/values/wire.js'
 import { type CallContext, post } from './context.js'
 import { drain, isWriting } from './output.js'
+import type { Teller } from './teller.js'
 
 /** Ends calls: what came of them goes to shared memory if it is small, by message if not. Each gives the time. */
 export class Conclusions {
   private readonly slots: Slots
   private readonly clock: Clock
+  private readonly teller: Teller
 
-  constructor(slots: Slots, clock: Clock) {
+  constructor(slots: Slots, clock: Clock, teller: Teller) {
     this.slots = slots
     this.clock = clock
+    this.teller = teller
   }
 
   returned(context: CallContext, value: unknown): number | Promise<number> {
@@ -50,9 +53,8 @@ export class Conclusions {
       const now = this.clock.now()
       if (reply) this.slots.keepForm(context.n, form.posted)
       this.slots.end(context.n, now, context.posted)
-      const isWanted = this.slots.isWanted()
+      this.teller.ended(now, reply !== undefined)
       if (reply) postReply(context.n, reply, moved)
-      else if (isWanted) post(look)
       return now
     }
     // What the task has printed comes before its result, or a process that exits on it would lose the lines.

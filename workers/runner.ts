@@ -1,14 +1,15 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import type { Clock } from '../lib/threads/clock.js'
 import { kinPlaces } from '../lib/threads/kins.js'
-import { asList, Envelope, type Kin, look, type Parcel } from '../lib/threads/protocol.js'
+import { asList, Envelope, type Kin, type Parcel } from '../lib/threads/protocol.js'
 import { after, type Slots } from '../lib/threads/slots.js'
 import type { Resolve } from '../lib/values/decoder.js'
 import { type Fn, functionFor, know, loadFunction } from './codes.js'
 import { Conclusions } from './conclusions.js'
-import { CallContext, post, runAs } from './context.js'
+import { CallContext, runAs } from './context.js'
 import { isWriting } from './output.js'
 import { sharedFor } from './shared-values.js'
+import { Teller } from './teller.js'
 
 /** How long the thread waits for its next calls before it turns to its event loop: a message by the loop takes longer. */
 const lingerMs = 1
@@ -24,6 +25,7 @@ export class Runner {
   private readonly slots: Slots
   private readonly port: MessagePort
   private readonly clock: Clock
+  private readonly teller: Teller
   private readonly conclusions: Conclusions
   private readonly parcels: Parcel[] = []
   /** What calls have in common, by place. */
@@ -41,7 +43,8 @@ export class Runner {
     this.slots = slots
     this.port = port
     this.clock = clock
-    this.conclusions = new Conclusions(slots, clock)
+    this.teller = new Teller(slots)
+    this.conclusions = new Conclusions(slots, clock, this.teller)
   }
 
   receive(parcel: Parcel): void {
@@ -62,7 +65,10 @@ export class Runner {
     while (this.hasMore(now)) {
       if (now - this.turnedAt > turnMs) return void setImmediate(() => this.turn())
       const time = this.next(now)
-      if (typeof time !== 'number') return void time.then(time => this.work(time))
+      if (typeof time !== 'number') {
+        this.teller.pauses()
+        return void time.then(time => this.work(time))
+      }
       now = time
     }
     this.isBusy = false
@@ -87,6 +93,7 @@ export class Runner {
 
   /** Waits for a parcel, unless what tasks have left open has waited for long. */
   private linger(now: number): Parcel | undefined {
+    this.teller.pauses()
     if (now - this.turnedAt > turnMs || isWriting()) return undefined
     const { rings } = this.slots
     const parcel = this.arrived()
@@ -109,7 +116,7 @@ export class Runner {
     this.n = after(n)
     this.at += kin.arity === asList ? 1 : kin.arity
     if (!slots.begin(n, now)) return now
-    if (kin.tells && slots.isWanted()) post(look)
+    if (kin.tells) this.teller.begins()
     const context = new CallContext(new Envelope(n, kin, slots.idOf(n), slots.nameOf(n)), slots)
     if (slots.isStopped(n)) return this.conclusions.stopped(context)
     return this.run(context, kin, args, at)

@@ -25,10 +25,24 @@ export const patienceMs = 5
 /** The least that is sent to a thread that has not finished. */
 export const smallestRefill = 32
 
+/** After how many calls that came one after the other the pool looks which threads run dry meanwhile. */
+export const lookEvery = 64
+
 /** Whether a thread would be through with the calls that it holds, `left` at most, before more could reach it. */
 export function mayRefill(left: number, meanMs: number): boolean {
   return left <= largestBatch / 2 && left * meanMs < 0.3
 }
+
+/**
+ * Whether a thread may tell of several ends with one message. It needs enough to do meanwhile. Where calls are very short
+ * many ends come together anyway, and too many would be behind a call that is suddenly long.
+ */
+export function mayGather(left: number, meanMs: number): boolean {
+  return meanMs >= 0.03 && meanMs <= 1 && (left - 1) * meanMs >= 1
+}
+
+/** How long an end waits behind a call that is suddenly long, where ends are gathered. */
+export const netMs = 1
 
 /** Whose tail a thread without work gets: that of most calls that have not begun. `undefined`: nobody has any. */
 export function longestTail<T extends { readonly tail: number }>(batches: Iterable<T>): T | undefined {

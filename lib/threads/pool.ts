@@ -7,7 +7,7 @@ import { FairQueue } from './fair-queue.js'
 import { Job, type KnownCode, type Work, type WorkCall } from './job.js'
 import { crashed, setupFailed, workersLost } from './losses.js'
 import type { PiscinaClass } from './one-thread.js'
-import { batchSize, heaviestBatch, longestTail, smallestRefill } from './policy.js'
+import { batchSize, heaviestBatch, longestTail, lookEvery, smallestRefill } from './policy.js'
 import type { Code } from './protocol.js'
 import { Thread, type ThreadHome, type ThreadOptions } from './thread.js'
 import { defaultThreads } from './thread-count.js'
@@ -98,6 +98,7 @@ export class ThreadPool implements AsyncDisposable {
     this.makeWay(work.priority)
     if (this.Piscina) this.dispatch()
     else this.load()
+    if (this.count % lookEvery === 0) this.topUp()
   }
 
   /** The time, by the clock that notes when calls are queued. */
@@ -321,6 +322,15 @@ export class ThreadPool implements AsyncDisposable {
       this.retireLater()
     }
     this.dispatch()
+  }
+
+  // Whoever makes thousands of calls in one go shall find many of them done when they are through.
+  private topUp(): void {
+    if (this.isDispatching) return
+    for (const thread of this.threads) {
+      if (batchSize(this.waitingCount, this.size) < smallestRefill) return
+      if (!this.idle.includes(thread) && thread.runsDry()) this.onRoom(thread)
+    }
   }
 
   // Only what fills a thread for a while is worth a message that it does not wait for.

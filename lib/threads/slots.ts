@@ -25,6 +25,10 @@ export type Form = (typeof form)[keyof typeof form]
 /** The longest text that a slot holds, in bytes of UTF-8. */
 export const slotTextBytes = 192
 
+/** How the pool wants to be told. */
+const atOnce = 1
+const soon = 2
+
 const floatsPerSlot = 3
 const intsPerSlot = 7
 const headerInts = 4
@@ -132,6 +136,11 @@ export class Slots {
     return this.notices[slotOf(n)] ?? 0
   }
 
+  /** Whether more is heard of a call that has ended than what is here. */
+  isHeardOf(n: number): boolean {
+    return this.formOf(n) === form.posted || this.noticesOf(n) > 0
+  }
+
   /** The result of a call that has ended, if its form says that it is here: what is there as JSON, in wire form. */
   resultOf(n: number): unknown {
     const slot = slotOf(n)
@@ -155,7 +164,12 @@ export class Slots {
 
   /** Asks to be told when a call ends, once. Whoever asks looks again afterwards: it may have ended just before. */
   want(): void {
-    Atomics.store(this.header, Slots.wanted, 1)
+    Atomics.store(this.header, Slots.wanted, atOnce)
+  }
+
+  /** The same, but it may take its time: of calls that end soon after each other it is told with one message. */
+  wantSoon(): void {
+    Atomics.store(this.header, Slots.wanted, soon)
   }
 
   /** Call `n` shall stop. Calls are told apart by their number, so that nothing needs a reset. */
@@ -233,11 +247,11 @@ export class Slots {
     Atomics.store(this.cells, slot, cellOf(n, ended))
   }
 
-  /** Whether the pool wants to be told. Says so once. */
-  isWanted(): boolean {
-    return (
-      Atomics.load(this.header, Slots.wanted) === 1 && Atomics.compareExchange(this.header, Slots.wanted, 1, 0) === 1
-    )
+  /** Whether the pool wants to be told now; with `mayWait` not where it is in no hurry. Says so once. */
+  isWanted(mayWait: boolean): boolean {
+    const how = Atomics.load(this.header, Slots.wanted)
+    if (how === 0 || (how === soon && mayWait)) return false
+    return Atomics.compareExchange(this.header, Slots.wanted, how, 0) === how
   }
 
   /** How often the bell has rung. */

@@ -6,7 +6,7 @@ import type { Job } from './job.js'
 import { Kins } from './kins.js'
 import { crashed, isCloneError, notSendable, setupFailed, workerLost } from './losses.js'
 import { OneThread, type PiscinaClass, type WorkerOptions } from './one-thread.js'
-import { mayRefill, patienceMs } from './policy.js'
+import { mayGather, mayRefill, netMs, patienceMs } from './policy.js'
 import { print } from './print.js'
 import { look, type Notice, type Parcel, type Reply } from './protocol.js'
 import { after, between, capacity, form, Slots, slotOf } from './slots.js'
@@ -76,7 +76,13 @@ export class Thread {
   /** How long its calls have taken of late, on average. */
   private meanMs = Number.POSITIVE_INFINITY
   private hasBegun = false
+  /** Whether its home knows that it holds no calls. */
+  private isFree = false
   private isPreparing = false
+  /** Found, and not yet settled. */
+  private ended: Ended[] = []
+  /** Looks for ends of which the thread could not tell. */
+  private net: NodeJS.Timeout | undefined
   private isHarvesting = false
   private ending: Promise<void> | undefined
 
@@ -111,6 +117,7 @@ export class Thread {
 
   /** Carries calls out that have been encoded, one after the other. */
   carryOut(jobs: readonly Job[]): void {
+    this.isFree = false
     if (this.left === 0) this.first = this.next
     const first = this.next
     const args: unknown[] = []
@@ -218,15 +225,16 @@ export class Thread {
   }
 
   private async shutDown(outcomeOf: (job: Job) => Outcome): Promise<void> {
+    clearTimeout(this.net)
     await this.thread.end()
     publishThreadEnd(this.id)
     this.drain()
-    const ended = this.takeEnded()
+    this.takeEnded()
     const lost = [...this.held()]
     this.left = 0
     this.thread.close()
     this.home.onFree(this)
-    settleAll(ended)
+    this.settleEnded()
     for (const job of lost) {
       job.began(this.slots.begunAt(job.n))
       job.settle(outcomeOf(job))
@@ -240,27 +248,47 @@ export class Thread {
     if (this.isHarvesting || this.ending) return
     this.isHarvesting = true
     try {
-      const ended = this.takeEnded()
+      this.takeEnded()
       // First the thread: it shall not wait for what the results set off.
       this.freeIfOver()
-      settleAll(ended)
+      this.settleEnded()
     } finally {
       this.isHarvesting = false
     }
     if (this.left === 0) return
+    if (mayGather(this.left, this.meanMs)) return this.lookSoon()
     this.slots.want()
     // Not at once: others want to have their turn of the loop.
     if (this.slots.hasEnded(this.first)) setImmediate(() => this.harvest())
     else if (this.jobAt(this.first)?.work.call.timeoutMs !== undefined) this.report(0)
   }
 
-  private takeEnded(): Ended[] {
-    const ended: Ended[] = []
-    const { slots } = this
+  /** Asks to be told in the thread's own time; looks by itself when that may have become too long. */
+  private lookSoon(): void {
+    this.slots.wantSoon()
+    if (this.net) this.net.refresh()
+    else this.net = setTimeout(() => this.harvest(), netMs).unref()
+  }
+
+  /**
+   * Whether it would soon be through with what it holds: for a pool that is given calls without an end, and has no turn of
+   * the loop meanwhile. What has ended is settled when it has.
+   */
+  runsDry(): boolean {
+    if (!this.isUsable) return false
+    this.takeEnded(true)
+    return this.left === 0 || mayRefill(between(this.first, this.next), this.meanMs)
+  }
+
+  /** Finds what has ended, for `settleEnded`: quietly, only so far as nothing else is to be heard of it. */
+  private takeEnded(isQuiet = false): void {
+    const { slots, ended } = this
+    const { length } = ended
     for (; this.first !== this.next; this.first = after(this.first)) {
       const n = this.first
       if (slots.isTakenBack(n)) continue
       if (!slots.hasEnded(n)) break
+      if (isQuiet && slots.isHeardOf(n)) break
       // What a call has said was posted before it ended, and comes before its end.
       if (slots.noticesOf(n) > 0) this.drain()
       const reply = this.replyOf(n)
@@ -275,9 +303,18 @@ export class Thread {
       if (reply.type === 'stopped') ended.push({ job, outcome: reply, startedAt: undefined, endedAt })
       else ended.push({ job, outcome: reply, startedAt, endedAt })
     }
-    const [oldest, newest] = [ended[0], ended.at(-1)]
-    if (oldest?.startedAt !== undefined && newest) this.meanMs = (newest.endedAt - oldest.startedAt) / ended.length
-    return ended
+    const [oldest, newest] = [ended[length], ended.at(-1)]
+    if (oldest?.startedAt !== undefined && newest)
+      this.meanMs = (newest.endedAt - oldest.startedAt) / (ended.length - length)
+  }
+
+  private settleEnded(): void {
+    const { ended } = this
+    this.ended = []
+    for (const { job, outcome, startedAt, endedAt } of ended) {
+      if (startedAt !== undefined) job.began(startedAt)
+      job.settle(outcome, startedAt, endedAt)
+    }
   }
 
   /** `undefined`: it is on its way. */
@@ -297,11 +334,17 @@ export class Thread {
 
   private freeIfOver(): void {
     if (this.ending) return
-    if (this.left === 0) {
-      this.busyUntil = performance.now()
-      this.thread.port.unref()
-      this.home.onFree(this)
-    } else if (this.isUsable && mayRefill(between(this.first, this.next), this.meanMs)) this.home.onRoom(this)
+    if (this.left === 0) this.becomeFree()
+    else if (this.isUsable && mayRefill(between(this.first, this.next), this.meanMs)) this.home.onRoom(this)
+  }
+
+  // Said once: what is looked at once more has not ended once more.
+  private becomeFree(): void {
+    if (this.isFree) return
+    this.isFree = true
+    this.busyUntil = performance.now()
+    this.thread.port.unref()
+    this.home.onFree(this)
   }
 
   // --- losses
@@ -315,7 +358,7 @@ export class Thread {
     }
     this.kins.forgetAll()
     const [only] = jobs
-    if (this.left === 0) this.home.onFree(this)
+    if (this.left === 0) this.becomeFree()
     if (only && jobs.length === 1) {
       const cause = isCloneError(error) ? notSendable(only.code.code.taskName, 'an argument', error) : error
       return only.settleSoon({ type: 'threw', error: cause })
@@ -328,7 +371,7 @@ export class Thread {
     if (this.ending) return
     publishThreadLost(this.id, error)
     this.drain()
-    const ended = this.takeEnded()
+    this.takeEnded()
     const running = this.runningJob()
     if (!this.hasBegun && !running) this.isStillborn(error)
     else {
@@ -336,7 +379,7 @@ export class Thread {
       if (!running) this.warnOfStray(undefined, workerLost('an earlier task', error))
       this.lose(job => crashed(workerLost(job.code.code.taskName, error, !this.slots.isRunning(job.n))))
     }
-    settleAll(ended)
+    this.settleEnded()
   }
 
   private begin(): void {
@@ -480,13 +523,6 @@ export class Thread {
     let count = 0
     for (; n !== this.next; n = after(n)) if (this.jobAt(n)) count++
     return count
-  }
-}
-
-function settleAll(ended: readonly Ended[]): void {
-  for (const { job, outcome, startedAt, endedAt } of ended) {
-    if (startedAt !== undefined) job.began(startedAt)
-    job.settle(outcome, startedAt, endedAt)
   }
 }
 

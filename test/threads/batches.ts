@@ -134,6 +134,35 @@ test('a result does not wait for a neighbour of its own kind that is suddenly lo
   await values([long, behind])
 })
 
+test('a result does not wait for a neighbour of its own kind that is suddenly long, also where ends are told together', async t => {
+  const { run, many } = await open(t, {}, ['spins'])
+  // Long enough each for their ends to be gathered, and enough of them.
+  const short = many(40, 'spins', index => [0.1, index])
+  const hold = join(folder, 'suddenly, later')
+  const long = run('until', [hold])
+  t.strictSame(await values(short), [...Array(40).keys()])
+  writeFileSync(hold, '')
+  await values([long])
+})
+
+test('calls that are made without a pause are carried out meanwhile', async t => {
+  const { run } = await open(t, { threads: 2 }, ['echo'])
+  const calls: Running[] = []
+  const until = performance.now() + 5_000
+  let ended = 0
+  // No turn of the loop: what ends can be seen in the file only.
+  const file = join(t.testdir(), 'witnesses')
+  writeFileSync(file, '')
+  while (ended < 500 && performance.now() < until) {
+    calls.push(run('witness', [file, 'x']))
+    if (calls.length % 200 === 0) ended = readFileSync(file).length / 2
+  }
+  t.ok(ended >= 500, `${ended} of ${calls.length} calls had ended when the last one was made`)
+  const outcomes = await Promise.all(calls.map(({ outcome }) => outcome))
+  t.ok(outcomes.every(({ type }) => type === 'returned'))
+  t.equal(readFileSync(file).length / 2, calls.length)
+})
+
 test('a result does not wait for a neighbour that waits', async t => {
   const { run, many } = await open(t, {}, ['echo', 'waits'])
   const blocker = run('spins', [10])

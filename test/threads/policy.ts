@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { batchSize, largestBatch, longestTail, mayRefill } from '../../lib/threads/policy.js'
+import { batchSize, largestBatch, longestTail, mayGather, mayRefill } from '../../lib/threads/policy.js'
 
 test('a thread gets its share of half of what waits', async t => {
   for (const [waiting, threads, size] of [
@@ -26,6 +26,21 @@ test('a thread is sent more before it is through if it will be through by then, 
     [1, Number.POSITIVE_INFINITY, false],
   ] as const) {
     t.equal(mayRefill(left, meanMs), may, `${left} calls of ${meanMs} ms`)
+  }
+})
+
+test('ends are told together while there is enough else to do, and neither of very short nor of long calls', async t => {
+  for (const [left, meanMs, may] of [
+    [11, 0.1, true],
+    [10, 0.1, false],
+    [512, 0.03, true],
+    [512, 0.02, false],
+    [3, 1, true],
+    [100, 2, false],
+    [100, Number.POSITIVE_INFINITY, false],
+    [0, 0.1, false],
+  ] as const) {
+    t.equal(mayGather(left, meanMs), may, `${left} calls of ${meanMs} ms`)
   }
 })
 

@@ -94,10 +94,16 @@ test('neighbours do not touch each other', async t => {
 
 test('who asks is told once', async t => {
   const [pool, thread] = pair()
-  t.notOk(thread.isWanted())
-  pool.want()
-  t.ok(thread.isWanted())
-  t.notOk(thread.isWanted())
+  t.notOk(thread.isWanted(false))
+  for (const mayWait of [true, false]) {
+    pool.want()
+    t.ok(thread.isWanted(mayWait))
+    t.notOk(thread.isWanted(mayWait))
+  }
+  pool.wantSoon()
+  t.notOk(thread.isWanted(true))
+  t.ok(thread.isWanted(false))
+  t.notOk(thread.isWanted(false))
 })
 
 test('calls are counted for ever', async t => {

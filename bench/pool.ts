@@ -24,6 +24,22 @@ export class BarePool implements AsyncDisposable {
       )
   }
 
+  /** Calls `body` with each value, and has the results without a promise for each. */
+  callAll({ url, exportName }: Body, values: readonly number[]): Promise<unknown[]> {
+    const code = { key: `${url}#${exportName}`, taskName: exportName, url, exportName }
+    const series = { id: 'flow-1-', name: `${exportName}-` }
+    return new Promise((resolve, reject) => {
+      const results = new Array<unknown>(values.length)
+      let left = values.length
+      const take = (value: unknown, work: BareWork): void => {
+        results[work.idNumber] = value
+        if (--left === 0) resolve(results)
+      }
+      for (const [index, value] of values.entries())
+        this.#pool.run(new BareWork(code, series, index, value, take, reject))
+    })
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool[Symbol.asyncDispose]()
   }
@@ -37,7 +53,7 @@ class BareWork implements Work, WorkCall {
   readonly series: NonNullable<WorkCall['series']>
   readonly idNumber: number
   readonly args: readonly [number]
-  private readonly resolve: (value: unknown) => void
+  private readonly resolve: (value: unknown, work: BareWork) => void
   private readonly reject: (error: unknown) => void
 
   constructor(
@@ -45,7 +61,7 @@ class BareWork implements Work, WorkCall {
     series: NonNullable<WorkCall['series']>,
     number: number,
     value: number,
-    resolve: (value: unknown) => void,
+    resolve: (value: unknown, work: BareWork) => void,
     reject: (error: unknown) => void,
   ) {
     this.code = code
@@ -94,7 +110,7 @@ class BareWork implements Work, WorkCall {
   progress(): void {}
 
   ended(outcome: Outcome): void {
-    if (outcome.type === 'returned') this.resolve(outcome.value)
+    if (outcome.type === 'returned') this.resolve(outcome.value, this)
     else this.reject(outcome.type === 'stopped' ? new Error(`${this.id} was stopped`) : outcome.error)
   }
 }

@@ -20,6 +20,7 @@ import {
 import { type Body, increment, incrementLater } from './bodies.js'
 import { onPiscina, onThreadPool, threads, warm } from './contenders.js'
 import { atOnce } from './loads.js'
+import { BarePool } from './pool.js'
 import { type Contest, heading, interleave, table } from './rounds.js'
 
 const tasks = Number(process.env['TASKS'] ?? 50_000)
@@ -41,11 +42,13 @@ rmSync(folder, { recursive: true, force: true })
 async function contest(title: string, body: Body, hasGoals: boolean): Promise<void> {
   await using piscina = onPiscina(body)
   await using pool = onThreadPool(body)
+  await using bare = new BarePool(threads)
   const against = piscina.name
   const goal = (atLeast: number | undefined) => (hasGoals && atLeast ? { atLeast } : undefined)
   const contests: Contest[] = [
     { name: against, measure: () => piscina.measure(atOnce(tasks)) },
-    { name: 'ThreadPool', against, goal: goal(20), measure: () => pool.measure(atOnce(tasks)) },
+    { name: 'ThreadPool', against, goal: goal(20), measure: () => withoutPromises(bare, body) },
+    { name: 'ThreadPool, a promise each', against, goal: goal(20), measure: () => pool.measure(atOnce(tasks)) },
     ...Object.entries(stores).flatMap(([kind, { store, atLeast }]) => [
       { name: `flow, ${kind}, Promise.all`, against, goal: goal(atLeast), measure: () => flowOf(body, store(), all) },
       { name: `flow, ${kind}, task.map`, against, goal: goal(atLeast), measure: () => flowOf(body, store(), map) },
@@ -56,6 +59,16 @@ async function contest(title: string, body: Body, hasGoals: boolean): Promise<vo
 
 type Increment = Task<[number], number>
 type Shape = (increment: Increment) => Promise<number[]> | TaskFuture<number>[]
+
+/** Dispatch alone, as flows use it: the pool tells of each end. */
+async function withoutPromises(pool: BarePool, body: Body): Promise<number> {
+  await warm(pool.runner(body))
+  const start = performance.now()
+  const values = await pool.callAll(body, numbers)
+  const spent = performance.now() - start
+  if (values.length !== tasks || values.at(-1) !== tasks) throw new Error('A wrong result.')
+  return (spent / tasks) * 1000
+}
 
 /** The flow waits for each. */
 function all(increment: Increment): Promise<number[]> {

@@ -25,8 +25,12 @@ export const patienceMs = 5
 /** The least that is sent to a thread that has not finished. */
 export const smallestRefill = 32
 
-/** After how many calls that came one after the other the pool looks which threads run dry meanwhile. */
-export const lookEvery = 64
+/**
+ * After how many calls the pool looks which threads run dry while more are made, and how many such a thread is sent at
+ * least: on a machine with few processors small parcels cost whoever makes the calls more than they bring.
+ */
+export const lookEvery = 512
+export const smallestTopUp = 256
 
 /** Whether a thread would be through with the calls that it holds, `left` at most, before more could reach it. */
 export function mayRefill(left: number, meanMs: number): boolean {

@@ -7,7 +7,7 @@ import { FairQueue } from './fair-queue.js'
 import { Job, type KnownCode, type Work, type WorkCall } from './job.js'
 import { crashed, setupFailed, workersLost } from './losses.js'
 import type { PiscinaClass } from './one-thread.js'
-import { batchSize, heaviestBatch, longestTail, lookEvery, smallestRefill } from './policy.js'
+import { batchSize, heaviestBatch, longestTail, lookEvery, smallestRefill, smallestTopUp } from './policy.js'
 import type { Code } from './protocol.js'
 import { Thread, type ThreadHome, type ThreadOptions } from './thread.js'
 import { defaultThreads } from './thread-count.js'
@@ -328,7 +328,7 @@ export class ThreadPool implements AsyncDisposable {
   private topUp(): void {
     if (this.isDispatching) return
     for (const thread of this.threads) {
-      if (batchSize(this.waitingCount, this.size) < smallestRefill) return
+      if (batchSize(this.waitingCount, this.size) < smallestTopUp) return
       if (!this.idle.includes(thread) && thread.runsDry()) this.onRoom(thread)
     }
   }

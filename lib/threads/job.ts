@@ -43,7 +43,7 @@ export interface KnownCode {
 }
 
 /** The pool of a call, and where it is when it is not in the queue. */
-interface JobPlace {
+export interface JobPlace {
   stop(job: Job): void
 }
 

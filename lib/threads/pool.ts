@@ -137,7 +137,7 @@ export class ThreadPool implements AsyncDisposable {
 
   /** Stops all calls of an owner, as their signals would. */
   stopAllOf(owner: object): void {
-    const held = [...this.threads].flatMap(thread => [...thread.held()]).filter(job => job.owner === owner)
+    const held = [...this.threads].flatMap(thread => [...thread.calls]).filter(job => job.owner === owner)
     const waiting = this.waiting.drain(owner)
     this.waitingCount -= waiting.filter(job => !job.isOver).length
     for (const job of [...waiting, ...this.admission.drain(owner)]) job.settle({ type: 'stopped' })

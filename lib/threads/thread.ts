@@ -2,14 +2,15 @@ import { receiveMessageOnPort } from 'node:worker_threads'
 import type { Outcome } from '../core/executor.js'
 import { fromWire } from '../values/wire.js'
 import { publishBatch, publishThreadEnd, publishThreadLost, publishThreadStart } from './channels.js'
+import { HeldCalls } from './held-calls.js'
 import type { Job } from './job.js'
 import { Kins } from './kins.js'
 import { crashed, isCloneError, notSendable, setupFailed, workerLost } from './losses.js'
 import { OneThread, type PiscinaClass, type WorkerOptions } from './one-thread.js'
 import { mayGather, mayRefill, netMs, patienceMs } from './policy.js'
-import { print } from './print.js'
 import { look, type Notice, type Parcel, type Reply } from './protocol.js'
-import { after, between, capacity, form, Slots, slotOf } from './slots.js'
+import { pass } from './said.js'
+import { form, Slots } from './slots.js'
 
 export interface ThreadOptions extends WorkerOptions {
   /** How long code that was asked to stop may go on before its thread is ended. Default 500. */
@@ -62,13 +63,7 @@ export class Thread {
   private readonly thread: OneThread
   private readonly options: ThreadOptions
   private readonly home: ThreadHome
-  /** By slot. */
-  private readonly jobs: (Job | undefined)[] = new Array(capacity).fill(undefined)
-  /** The oldest call that it may still hold, and the number that the next one will have. */
-  private first = 1
-  private next = 1
-  /** How many are neither settled nor taken back. */
-  private left = 0
+  private readonly held: HeldCalls
   /** The numbers of the codes that the worker has. */
   private readonly known = new Set<number>()
   private readonly kins = new Kins()
@@ -89,6 +84,7 @@ export class Thread {
   constructor(Piscina: PiscinaClass, options: ThreadOptions, home: ThreadHome) {
     const memory = new SharedArrayBuffer(Slots.bytes)
     this.slots = new Slots(memory)
+    this.held = new HeldCalls(this.slots, this)
     this.options = options
     this.home = home
     this.isReady = options.setup === undefined
@@ -106,7 +102,7 @@ export class Thread {
 
   /** Whether it can take more calls and has begun some: its worker has started, and lives. */
   get isProven(): boolean {
-    return this.isUsable && (this.hasBegun || this.runningJob() !== undefined)
+    return this.isUsable && (this.hasBegun || this.held.running !== undefined)
   }
 
   /** Has it set up before there are calls for it; it is free when that is done, and keeps the process alive until then. */
@@ -118,17 +114,9 @@ export class Thread {
   /** Carries calls out that have been encoded, one after the other. */
   carryOut(jobs: readonly Job[]): void {
     this.isFree = false
-    if (this.left === 0) this.first = this.next
-    const first = this.next
+    const first = this.held.number(jobs)
     const args: unknown[] = []
-    let n = first
-    for (const job of jobs) {
-      job.place = this
-      job.n = n
-      this.jobs[slotOf(n)] = job
-      this.pack(job, args)
-      n = after(n)
-    }
+    for (const job of jobs) this.pack(job, args)
     const { at, kins } = this.kins.take()
     const parcel: Parcel = [first, jobs.length, at, kins, args]
     // Before it can begin: it may be through before this goes on.
@@ -139,9 +127,8 @@ export class Thread {
       return this.onUnsent(jobs, error)
     }
     publishBatch(this.id, jobs.length)
-    if (this.left === 0) this.thread.port.ref()
-    this.left += jobs.length
-    this.next = n
+    if (this.held.left === 0) this.thread.port.ref()
+    this.held.sent(jobs)
     this.slots.ring()
   }
 
@@ -163,39 +150,37 @@ export class Thread {
 
   /** How many of its calls have not begun and may be taken back: none before the first of them has. */
   get tail(): number {
-    if (this.left < 2) return 0
-    let n = this.first
-    while (n !== this.next && !this.slots.isFree(n)) n = after(n)
-    return n === this.first ? 0 : this.countFrom(n)
+    return this.held.tail
+  }
+
+  /** The calls that it holds, oldest first. */
+  get calls(): Iterable<Job> {
+    return this.held
   }
 
   /** The lowest priority among its calls. */
   get lowestPriority(): number {
     let lowest = Number.POSITIVE_INFINITY
-    for (const job of this.held()) lowest = Math.min(lowest, job.work.priority)
+    for (const job of this.held) lowest = Math.min(lowest, job.work.priority)
     return lowest
   }
 
   /** Takes back the calls that have not begun. A thread that has yet to begin keeps its first. */
   giveBack(): Job[] {
-    const keeps = this.slots.isFree(this.first) ? this.first : 0
+    const keeps = this.slots.isFree(this.held.first) ? this.held.first : 0
     return this.takeBack(job => job.n !== keeps)
   }
 
   private takeBack(mayGo: (job: Job) => boolean): Job[] {
-    const back = [...this.held()].filter(job => mayGo(job) && this.slots.takeBack(job.n))
-    for (const job of back) this.jobs[slotOf(job.n)] = undefined
+    const back = [...this.held].filter(job => mayGo(job) && this.held.takeBack(job))
     for (const job of back) job.place = 'queue'
-    this.left -= back.length
     return back
   }
 
   /** Stops a call: one that has not begun never will; code that runs is asked, and ended after the time of grace. */
   stop(job: Job): void {
     job.isStopping = true
-    if (this.slots.takeBack(job.n)) {
-      this.jobs[slotOf(job.n)] = undefined
-      this.left--
+    if (this.held.takeBack(job)) {
       job.settle({ type: 'stopped' })
       return this.freeIfOver()
     }
@@ -205,16 +190,17 @@ export class Thread {
 
   /** Says of the call that runs that it has begun, and gives back those that wait too long for it. */
   report(now: number): void {
-    const job = this.runningJob()
+    const job = this.held.running
     const at = job && this.slots.begunAt(job.n)
     if (!job || at === undefined) return
     job.began(at)
-    if (now - at >= patienceMs && this.tail > 0) this.home.onBack(this.giveBack())
+    if (now - at >= patienceMs && this.held.tail > 0) this.home.onBack(this.giveBack())
   }
 
   /** Whether there is a call of which nobody has been told that it has begun, or one that waits behind another. */
   get needsReports(): boolean {
-    return this.left > 1 || (this.left === 1 && !(this.runningJob()?.wasReported ?? false))
+    const { left, running } = this.held
+    return left > 1 || (left === 1 && !(running?.wasReported ?? false))
   }
 
   /** Ends the thread and, with that outcome, all its calls. Resolves when nothing of it runs any more. */
@@ -230,8 +216,8 @@ export class Thread {
     publishThreadEnd(this.id)
     this.drain()
     this.takeEnded()
-    const lost = [...this.held()]
-    this.left = 0
+    const lost = [...this.held]
+    this.held.left = 0
     this.thread.close()
     this.home.onFree(this)
     this.settleEnded()
@@ -255,12 +241,13 @@ export class Thread {
     } finally {
       this.isHarvesting = false
     }
-    if (this.left === 0) return
-    if (mayGather(this.left, this.meanMs)) return this.lookSoon()
+    const { left, first } = this.held
+    if (left === 0) return
+    if (mayGather(left, this.meanMs)) return this.lookSoon()
     this.slots.want()
     // Not at once: others want to have their turn of the loop.
-    if (this.slots.hasEnded(this.first)) setImmediate(() => this.harvest())
-    else if (this.jobAt(this.first)?.work.call.timeoutMs !== undefined) this.report(0)
+    if (this.slots.hasEnded(first)) setImmediate(() => this.harvest())
+    else if (this.held.at(first)?.work.call.timeoutMs !== undefined) this.report(0)
   }
 
   /** Asks to be told in the thread's own time; looks by itself when that may have become too long. */
@@ -277,26 +264,27 @@ export class Thread {
   runsDry(): boolean {
     if (!this.isUsable) return false
     this.takeEnded(true)
-    return this.left === 0 || mayRefill(between(this.first, this.next), this.meanMs)
+    return this.held.left === 0 || mayRefill(this.held.span, this.meanMs)
   }
 
   /** Finds what has ended, for `settleEnded`: quietly, only so far as nothing else is to be heard of it. */
   private takeEnded(isQuiet = false): void {
-    const { slots, ended } = this
+    const { slots, ended, held } = this
     const { length } = ended
-    for (; this.first !== this.next; this.first = after(this.first)) {
-      const n = this.first
-      if (slots.isTakenBack(n)) continue
+    while (held.hasMore) {
+      const n = held.first
+      if (slots.isTakenBack(n)) {
+        held.takeFirst()
+        continue
+      }
       if (!slots.hasEnded(n)) break
       if (isQuiet && slots.isHeardOf(n)) break
       // What a call has said was posted before it ended, and comes before its end.
       if (slots.noticesOf(n) > 0) this.drain()
       const reply = this.replyOf(n)
       if (!reply) break
-      const job = this.jobAt(n)
-      this.jobs[slotOf(n)] = undefined
+      const job = held.takeFirst()
       if (!job) continue
-      this.left--
       this.begin()
       const startedAt = slots.begunAt(n)
       const endedAt = slots.endedAt(n)
@@ -334,8 +322,8 @@ export class Thread {
 
   private freeIfOver(): void {
     if (this.ending) return
-    if (this.left === 0) this.becomeFree()
-    else if (this.isUsable && mayRefill(between(this.first, this.next), this.meanMs)) this.home.onRoom(this)
+    if (this.held.left === 0) this.becomeFree()
+    else if (this.isUsable && mayRefill(this.held.span, this.meanMs)) this.home.onRoom(this)
   }
 
   // Said once: what is looked at once more has not ended once more.
@@ -351,14 +339,11 @@ export class Thread {
 
   // Nothing has reached the thread. Whose fault it is, shows when they are sent one by one.
   private onUnsent(jobs: readonly Job[], error: unknown): void {
-    for (const job of jobs) {
-      this.known.delete(job.code.number)
-      this.jobs[slotOf(job.n)] = undefined
-      job.place = 'queue'
-    }
+    this.held.unsent(jobs)
+    for (const job of jobs) this.known.delete(job.code.number)
     this.kins.forgetAll()
     const [only] = jobs
-    if (this.left === 0) this.becomeFree()
+    if (this.held.left === 0) this.becomeFree()
     if (only && jobs.length === 1) {
       const cause = isCloneError(error) ? notSendable(only.code.code.taskName, 'an argument', error) : error
       return only.settleSoon({ type: 'threw', error: cause })
@@ -372,7 +357,7 @@ export class Thread {
     publishThreadLost(this.id, error)
     this.drain()
     this.takeEnded()
-    const running = this.runningJob()
+    const { running } = this.held
     if (!this.hasBegun && !running) this.isStillborn(error)
     else {
       this.begin()
@@ -459,24 +444,10 @@ export class Thread {
     if (notice.type === 'home') return void import('./home.js').then(({ welcome }) => welcome(notice.port))
     if (notice.type === 'ready') return this.onReady()
     if (notice.type === 'unready') return this.onUnready(fromWire(notice.error))
-    const job = this.jobAt(notice.n)
-    switch (notice.type) {
-      case 'reply':
-        if (job) this.replies.set(notice.n, notice.reply)
-        break
-      case 'log':
-        job?.work.call.log(notice.level, notice.message, fromWire(notice.fields) as Fields, notice.at)
-        break
-      case 'printed':
-        print(notice.level, notice.text)
-        job?.work.call.printed(notice.level, notice.text, notice.at)
-        break
-      case 'progress':
-        job?.work.call.progress(notice.fraction, notice.note)
-        break
-      case 'stray':
-        this.onStray(job, notice)
-    }
+    const job = this.held.at(notice.n)
+    if (notice.type === 'stray') return this.onStray(job, notice)
+    if (notice.type !== 'reply') return pass(notice, job?.work.call)
+    if (job) this.replies.set(notice.n, notice.reply)
   }
 
   // Of a running call: it fails, and as its code may still go on, its thread ends. Of an earlier one or nobody's: no
@@ -488,7 +459,7 @@ export class Thread {
     this.isUsable = false
     if (job) return this.loseFor(job, { type: 'threw', error })
     this.warnOfStray(taskName, error, flowRunId)
-    if (this.left > 0) this.home.onBack(this.giveBack())
+    if (this.held.left > 0) this.home.onBack(this.giveBack())
     else void this.end()
   }
 
@@ -497,34 +468,6 @@ export class Thread {
     const text = `Something that ${whose} left running in a worker failed after the task had ended.`
     this.options.warn(text, flowRunId === undefined ? { error } : { error, flowRunId }, flowRunId)
   }
-
-  // --- what it holds
-
-  private jobAt(n: number): Job | undefined {
-    const job = this.jobs[slotOf(n)]
-    return job?.place === this && job.n === n ? job : undefined
-  }
-
-  /** The calls that it holds, oldest first. */
-  *held(): Iterable<Job> {
-    for (let n = this.first; n !== this.next; n = after(n)) {
-      const job = this.jobAt(n)
-      if (job) yield job
-    }
-  }
-
-  private runningJob(): Job | undefined {
-    let n = this.first
-    while (n !== this.next && (this.slots.hasEnded(n) || this.slots.isTakenBack(n))) n = after(n)
-    return n !== this.next && this.slots.isRunning(n) ? this.jobAt(n) : undefined
-  }
-
-  private countFrom(n: number): number {
-    let count = 0
-    for (; n !== this.next; n = after(n)) if (this.jobAt(n)) count++
-    return count
-  }
 }
 
 type Stray = Extract<Notice, { readonly type: 'stray' }>
-type Fields = Readonly<Record<string, unknown>> | undefined

@@ -86,15 +86,16 @@ async function startBoth(session: OpenSession): Promise<void> {
   await Promise.all(ended)
 }
 
-test('a flow run of ten tasks beside one of fifty thousand does not wait for them all', async t => {
+test('a flow run of ten tasks beside one of ten thousand does not wait for them all', async t => {
   await using executor = new ParallelExecutor({ threads: 2 })
   await using large = await sessionOf(executor)
   await using small = await sessionOf(executor)
   await startBoth(large)
-  const many = 50_000
+  // Longer than it takes to make the calls: many have ended by then.
+  const many = 10_000
   let done = 0
   const all = Array.from({ length: many }, async (_, index) => {
-    await run(large, 'double', index)
+    await run(large, 'spinsFor', index % 2)
     done += 1
   })
   const few = await Promise.all(Array.from({ length: 10 }, (_, index) => run(small, 'double', index)))

@@ -110,10 +110,12 @@ export class Runner {
   private next(now: number): number | Promise<number> {
     const { slots, n, at } = this
     const args = (this.parcel as Parcel)[4]
-    // Another's, if the slot belongs to a later call by now: then this one and those behind it have been taken back.
-    const kin = this.kins[slots.kinOf(n)] as Kin
+    // Another's, if the slot belongs to a later call by now, and perhaps not known yet: then this one and those behind it
+    // have been taken back.
+    const kin = this.kins[slots.kinOf(n)]
     this.index++
     this.n = after(n)
+    if (!kin) return now
     this.at += kin.arity === asList ? 1 : kin.arity
     if (!slots.begin(n, now)) return now
     if (kin.tells) this.teller.begins()

@@ -9,6 +9,8 @@ export function watchStrays(): void {
   const tell = (thrown: unknown): void => {
     const owner = currentCall()
     const n = owner && !owner.hasEnded ? owner.n : 0
+    // So that the pool hears of it before it takes the call's end.
+    if (owner && n !== 0) owner.posted++
     post({ type: 'stray', n, taskName: owner?.taskName, flowRunId: owner?.flowRunId, error: thrownToWire(thrown) })
   }
   process.on('uncaughtException', tell)

@@ -184,7 +184,8 @@ export class Thread {
       job.settle({ type: 'stopped' })
       return this.freeIfOver()
     }
-    this.slots.stop(job.n)
+    // There is room for one that shall stop: not for one that has ended, and waits to be settled.
+    if (this.slots.isRunning(job.n)) this.slots.stop(job.n)
     job.grace = setTimeout(() => this.loseFor(job, { type: 'stopped' }), this.options.cancelGraceMs ?? 500)
   }
 
@@ -241,13 +242,23 @@ export class Thread {
     } finally {
       this.isHarvesting = false
     }
-    const { left, first } = this.held
-    if (left === 0) return
-    if (mayGather(left, this.meanMs)) return this.lookSoon()
-    this.slots.want()
-    // Not at once: others want to have their turn of the loop.
-    if (this.slots.hasEnded(first)) setImmediate(() => this.harvest())
-    else if (this.held.at(first)?.work.call.timeoutMs !== undefined) this.report(0)
+    this.askForMore()
+  }
+
+  private askForMore(): void {
+    const { held, slots } = this
+    // What settling has set off may have had the pool look in between.
+    if (this.ended.length > 0) this.lookAgain()
+    if (held.left === 0) return
+    if (held.at(held.first)?.work.call.timeoutMs !== undefined) this.report(0)
+    if (mayGather(held.left, this.meanMs)) return this.lookSoon()
+    slots.want()
+    if (slots.hasEnded(held.first) || slots.isTakenBack(held.first)) this.lookAgain()
+  }
+
+  // Not at once: others want to have their turn of the loop.
+  private lookAgain(): void {
+    setImmediate(() => this.harvest())
   }
 
   /** Asks to be told in the thread's own time; looks by itself when that may have become too long. */
@@ -332,6 +343,8 @@ export class Thread {
     this.isFree = true
     this.busyUntil = performance.now()
     this.thread.port.unref()
+    // What has been found and not settled keeps the process until it is.
+    if (this.ended.length > 0 && !this.isHarvesting) this.lookAgain()
     this.home.onFree(this)
   }
 

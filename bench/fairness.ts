@@ -3,6 +3,8 @@
  * result that is there waits behind a long neighbour.
  * `node --import tsx bench/fairness.ts`. ROUNDS and TASKS change its size.
  */
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
 import { createEngine, flow, MemoryStore, ParallelExecutor, task } from 'mintaka'
 import { type Body, calibrate, decrement, increment, workUntil } from './bodies.js'
 import { inFlow, onThreadPool, type Run, threads, warm } from './contenders.js'
@@ -10,6 +12,7 @@ import { atOnce } from './loads.js'
 import { BarePool } from './pool.js'
 import { brief, heading, interleave, median, quantile, rounds, spread, table, verdictOf } from './rounds.js'
 
+const control = 'bare workers'
 const tasks = Number(process.env['TASKS'] ?? 20_000)
 
 console.log(heading('Neighbours in the queue', `${threads} threads, ${tasks} tiny tasks at once`))
@@ -50,28 +53,34 @@ async function waiting(): Promise<void> {
   await using inMemory = inFlow(workUntil)
   const long = (await calibrate())(200)
   const waits = new Map<string, number[][]>()
+  const bare = [0, 1].map(() => new Worker(new URL('./peers/until.mjs', import.meta.url), { execArgv: [] }))
+  const measured = (name: string, waitsNow: () => Promise<number[]>) => async () => {
+    await waitsNow()
+    const ofRound = await waitsNow()
+    waits.set(name, [...(waits.get(name) ?? []), ofRound])
+    return quantile(ofRound, 0.99)
+  }
   const results = await interleave(
-    [pool, inMemory].map(({ name, measure }) => {
-      const ofRounds: number[][] = []
-      waits.set(name, ofRounds)
-      const load = async (run: Run) => {
-        await waitsBehind(run, long)
-        const ofRound = await waitsBehind(run, long)
-        ofRounds.push(ofRound)
-        return quantile(ofRound, 0.99)
-      }
-      return { name, measure: () => measure(load) }
-    }),
+    [
+      { name: control, measure: measured(control, () => waitsBeside(bare, long)) },
+      ...[pool, inMemory].map(({ name, measure }) => ({
+        name,
+        measure: () => measure(run => measured(name, () => waitsBehind(run, long))()),
+      })),
+    ],
     { isCold: true },
   )
+  await Promise.all(bare.map(worker => worker.terminate()))
   const rows = results.map(({ name, times }) => {
     const all = waits.get(name)?.slice(-rounds).flat() ?? []
     const figures = [spread(times), brief(quantile(all, 0.5)), brief(quantile(all, 0.99)), brief(Math.max(...all))]
-    return `| ${name} | ${figures.join(' | ')} | p99 ≤ 1 ms | ${verdictOf(median(times), { atMost: 1 })} |`
+    const goal = name === control ? ' | ' : `p99 ≤ 1 ms | ${verdictOf(median(times), { atMost: 1 })}`
+    return `| ${name} | ${figures.join(' | ')} | ${goal} |`
   })
   console.log(`\n### A result that is there waits for a long neighbour\n
 300 tiny tasks, one of 200 ms, 100 tiny tasks, all of one function and called at once. A wait is the time from the end of
-the function in its thread, or from the last call if that was later, to the result: of the 300 before the long one.\n
+the function in its thread, or from the last call if that was later, to the result: of the 300 before the long one. Bare workers show what is the machine's: one posts 300 results as they come, one
+is long, and the main thread does nothing else.\n
 | | ms, p99 of a round: median (least to most) | p50 of all | p99 of all | longest | goal | |
 |---|---|---|---|---|---|---|
 ${rows.join('\n')}`)
@@ -86,6 +95,26 @@ async function waitsBehind(run: Run, long: number): Promise<number[]> {
   const called = now()
   const results = await Promise.all(calls)
   return results.slice(0, 300).map(({ ended, arrived }) => arrived - Math.max(ended, called))
+}
+
+/** The same without a pool: one worker has the tiny ones, the other the long one. */
+async function waitsBeside([first, second]: readonly Worker[], long: number): Promise<number[]> {
+  if (!first || !second) return []
+  const waits: number[] = []
+  const longEnds = once(second, 'message')
+  let called = Number.POSITIVE_INFINITY
+  const all = new Promise<void>(resolve => {
+    first.on('message', (ended: number) => {
+      waits.push(now() - Math.max(ended, called))
+      if (waits.length === 300) resolve()
+    })
+  })
+  second.postMessage([long])
+  first.postMessage(new Array(300).fill(1))
+  called = now()
+  await Promise.all([all, longEnds])
+  first.removeAllListeners('message')
+  return waits
 }
 
 /** The machine's clock, the same in all threads. */

@@ -38,11 +38,12 @@ export function mayRefill(left: number, meanMs: number): boolean {
 }
 
 /**
- * Whether a thread may tell of several ends with one message. It needs enough to do meanwhile. Where calls are very short
+ * Whether a thread may tell of several ends with one message, where its calls take that long at least. It needs enough to
+ * do meanwhile. Where calls are very short
  * many ends come together anyway, and too many would be behind a call that is suddenly long.
  */
-export function mayGather(left: number, meanMs: number): boolean {
-  return meanMs >= 0.03 && meanMs <= 1 && (left - 1) * meanMs >= 1
+export function mayGather(left: number, leastMs: number): boolean {
+  return leastMs >= 0.03 && leastMs <= 1 && (left - 1) * leastMs >= 1
 }
 
 /** How long an end waits behind a call that is suddenly long, where ends are gathered. */

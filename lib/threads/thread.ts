@@ -70,6 +70,8 @@ export class Thread {
   private readonly replies = new Map<number, Reply>()
   /** How long its calls have taken of late, on average. */
   private meanMs = Number.POSITIVE_INFINITY
+  /** The least that one of them has taken, of those found last and of those found before: one may have been held up. */
+  private leastMs: readonly [number, number] = [0, 0]
   private hasBegun = false
   /** Whether its home knows that it holds no calls. */
   private isFree = false
@@ -251,7 +253,7 @@ export class Thread {
     if (this.ended.length > 0) this.lookAgain()
     if (held.left === 0) return
     if (held.at(held.first)?.work.call.timeoutMs !== undefined) this.report(0)
-    if (mayGather(held.left, this.meanMs)) return this.lookSoon()
+    if (mayGather(held.left, Math.min(...this.leastMs))) return this.lookSoon()
     slots.want()
     if (slots.hasEnded(held.first) || slots.isTakenBack(held.first)) this.lookAgain()
   }
@@ -282,6 +284,7 @@ export class Thread {
   private takeEnded(isQuiet = false): void {
     const { slots, ended, held } = this
     const { length } = ended
+    let [spentMs, leastMs] = [0, Number.POSITIVE_INFINITY]
     while (held.hasMore) {
       const n = held.first
       if (slots.isTakenBack(n)) {
@@ -299,12 +302,15 @@ export class Thread {
       this.begin()
       const startedAt = slots.begunAt(n)
       const endedAt = slots.endedAt(n)
+      const ms = endedAt - (startedAt ?? endedAt)
+      spentMs += ms
+      leastMs = Math.min(leastMs, ms)
       if (reply.type === 'stopped') ended.push({ job, outcome: reply, startedAt: undefined, endedAt })
       else ended.push({ job, outcome: reply, startedAt, endedAt })
     }
-    const [oldest, newest] = [ended[length], ended.at(-1)]
-    if (oldest?.startedAt !== undefined && newest)
-      this.meanMs = (newest.endedAt - oldest.startedAt) / (ended.length - length)
+    if (ended.length === length) return
+    this.meanMs = spentMs / (ended.length - length)
+    this.leastMs = [leastMs, this.leastMs[0]]
   }
 
   private settleEnded(): void {

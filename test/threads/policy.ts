@@ -30,7 +30,7 @@ test('a thread is sent more before it is through if it will be through by then, 
 })
 
 test('ends are told together while there is enough else to do, and neither of very short nor of long calls', async t => {
-  for (const [left, meanMs, may] of [
+  for (const [left, leastMs, may] of [
     [11, 0.1, true],
     [10, 0.1, false],
     [512, 0.03, true],
@@ -40,7 +40,7 @@ test('ends are told together while there is enough else to do, and neither of ve
     [100, Number.POSITIVE_INFINITY, false],
     [0, 0.1, false],
   ] as const) {
-    t.equal(mayGather(left, meanMs), may, `${left} calls of ${meanMs} ms`)
+    t.equal(mayGather(left, leastMs), may, `${left} calls of ${leastMs} ms`)
   }
 })
 

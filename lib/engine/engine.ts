@@ -140,7 +140,7 @@ export class Engine implements AsyncDisposable {
   /** A line of a run's log: kept in the store, told to the logger and to those who listen. */
   logRun(logger: LeveledLogger, level: LogLevel, message: string, where: LogPlace): void {
     const entry = this.#entry(level, message, where)
-    this.store.appendLog(entry)
+    this.#keep(entry)
     logger[level](message, { ...where.fields, run: entry.taskRunId ?? entry.flowRunId })
     if (this.#events.heard) this.#events.emit({ type: 'log', entry, at: this.now() })
   }
@@ -148,8 +148,17 @@ export class Engine implements AsyncDisposable {
   /** What a run's code has printed by itself: kept and announced, but the logger has nothing to add. */
   logPrinted(level: LogLevel, message: string, where: LogPlace): void {
     const entry = this.#entry(level, message, where)
-    this.store.appendLog(entry)
+    this.#keep(entry)
     if (this.#events.heard) this.#events.emit({ type: 'log', entry, printed: true, at: this.now() })
+  }
+
+  // Lines come from threads as well, where nobody could catch what a store throws; a line is not worth a run.
+  #keep(entry: LogEntry): void {
+    try {
+      this.store.appendLog(entry)
+    } catch (error) {
+      this.logger.error('The store refused a line of a log', { error, line: entry.message })
+    }
   }
 
   #entry(level: LogLevel, message: string, { flowRunId, taskRunId, fields, at }: LogPlace): LogEntry {

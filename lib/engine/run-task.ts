@@ -397,7 +397,7 @@ export class TaskLife extends Life implements Waiting<State> {
 
   /** Runs the function here. */
   execute(args: readonly unknown[], call: HereCall): unknown {
-    call.started()
+    call.begin()
     const { flow, attempt, tags, annotations } = this.#scope
     const scope: Scope = { flow, attempt, task: call, taskName: this.task.name, tags, annotations }
     return scopes.run(scope, this.task.code.fn, ...(args as never[]))

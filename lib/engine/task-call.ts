@@ -95,7 +95,17 @@ export class TaskCall implements Call {
     }
   }
 
+  /** Said by executors, whose fault it is not if the store refuses. */
   started(at?: number): void {
+    try {
+      this.begin(at)
+    } catch (error) {
+      this.life.lost(error)
+    }
+  }
+
+  /** The attempt has begun. Throws what the store throws. */
+  begin(at?: number): void {
     const { life } = this
     if (!life.isUnderWay(this)) return
     life.started(at)

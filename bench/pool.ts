@@ -15,19 +15,15 @@ export class BarePool implements AsyncDisposable {
   }
 
   /** A function that calls `body` in a thread. */
-  runner({ url, exportName }: Body): (value: number) => Promise<unknown> {
-    const code = { key: `${url}#${exportName}`, taskName: exportName, url, exportName }
-    const series = { id: 'flow-1-', name: `${exportName}-` }
+  runner(body: Body): (value: number) => Promise<unknown> {
+    const kind = kindOf(body)
     return value =>
-      new Promise((resolve, reject) =>
-        this.#pool.run(new BareWork(code, series, ++this.#count, value, resolve, reject)),
-      )
+      new Promise((resolve, reject) => this.#pool.run(new BareWork(kind, ++this.#count, value, resolve, reject)))
   }
 
   /** Calls `body` with each value, and has the results without a promise for each. */
-  callAll({ url, exportName }: Body, values: readonly number[]): Promise<unknown[]> {
-    const code = { key: `${url}#${exportName}`, taskName: exportName, url, exportName }
-    const series = { id: 'flow-1-', name: `${exportName}-` }
+  callAll(body: Body, values: readonly number[]): Promise<unknown[]> {
+    const kind = kindOf(body)
     return new Promise((resolve, reject) => {
       const results = new Array<unknown>(values.length)
       let left = values.length
@@ -35,13 +31,25 @@ export class BarePool implements AsyncDisposable {
         results[work.idNumber] = value
         if (--left === 0) resolve(results)
       }
-      for (const [index, value] of values.entries())
-        this.#pool.run(new BareWork(code, series, index, value, take, reject))
+      for (const [index, value] of values.entries()) this.#pool.run(new BareWork(kind, index, value, take, reject))
     })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool[Symbol.asyncDispose]()
+  }
+}
+
+/** What the calls of a body share. */
+interface Kind {
+  readonly code: Code
+  readonly series: NonNullable<WorkCall['series']>
+}
+
+function kindOf({ url, exportName }: Body): Kind {
+  return {
+    code: { key: `${url}#${exportName}`, taskName: exportName, url, exportName },
+    series: { id: 'flow-1-', name: `${exportName}-` },
   }
 }
 
@@ -57,8 +65,7 @@ class BareWork implements Work, WorkCall {
   private readonly reject: (error: unknown) => void
 
   constructor(
-    code: Code,
-    series: NonNullable<WorkCall['series']>,
+    { code, series }: Kind,
     number: number,
     value: number,
     resolve: (value: unknown, work: BareWork) => void,

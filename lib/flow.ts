@@ -94,8 +94,7 @@ export function flow<S extends StandardSchemaV1, R>(
   fn: (parameters: StandardSchemaV1.InferOutput<S>) => R,
   options: FlowOptions & { readonly parameters: S },
 ): Flow<ParametersOf<S>, R>
-// biome-ignore lint/suspicious/noExplicitAny: the one parameter is inferred from the function; unknown would refuse all
-export function flow<A extends [parameters?: any], R>(
+export function flow<A extends [parameters?: unknown], R>(
   name: string,
   fn: (...parameters: A) => R,
   options?: FlowOptions & { readonly parameters?: never },

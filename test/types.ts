@@ -152,6 +152,21 @@ test('allowFailure gives the state of that future', async () => {
   ])
 })
 
+test('the parameter of a flow is what its function says, and not anything', async () => {
+  const yearly = flow('yearly', (parameters: { year: number }) => parameters.year)
+  unchecked(() => [
+    yearly({ year: 2026 }),
+    // @ts-expect-error: a text
+    yearly({ year: '2026' }),
+    // @ts-expect-error: none
+    yearly(),
+    // @ts-expect-error: nobody has said what it is
+    flow('untyped', parameters => parameters.year),
+    // @ts-expect-error: a flow has one at most
+    flow('two', (year: number, month: number) => year + month),
+  ])
+})
+
 test('the name of a task is a literal, and its options are known', async () => {
   const name: string = 'made' + Math.random()
   unchecked(() => [

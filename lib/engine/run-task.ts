@@ -395,9 +395,10 @@ export class TaskLife extends Life implements Waiting<State> {
     this.flow.logger.error(`'${this.record.name}' was lost`, { error })
   }
 
-  /** Runs the function here. */
+  /** Runs the function here, unless the run is lost by then. */
   execute(args: readonly unknown[], call: HereCall): unknown {
-    call.begin()
+    call.started()
+    if (this.settled) return undefined
     const { flow, attempt, tags, annotations } = this.#scope
     const scope: Scope = { flow, attempt, task: call, taskName: this.task.name, tags, annotations }
     return scopes.run(scope, this.task.code.fn, ...(args as never[]))

@@ -95,20 +95,15 @@ export class TaskCall implements Call {
     }
   }
 
-  /** Said by executors, whose fault it is not if the store refuses. */
+  /** If the store refuses, the run is lost: who says that it has begun cannot help it. */
   started(at?: number): void {
-    try {
-      this.begin(at)
-    } catch (error) {
-      this.life.lost(error)
-    }
-  }
-
-  /** The attempt has begun. Throws what the store throws. */
-  begin(at?: number): void {
     const { life } = this
     if (!life.isUnderWay(this)) return
-    life.started(at)
+    try {
+      life.started(at)
+    } catch (error) {
+      return life.lost(error)
+    }
     const { timeoutMs } = life.task
     if (timeoutMs === undefined || this.#stopTimer) return
     this.#stopTimer = life.flow.engine.surroundings.timer(timeoutMs, () => life.outOfTime(timeoutMs))

@@ -80,6 +80,13 @@ export class HeldCalls {
     return true
   }
 
+  /** Lets go of those that are left, which nobody will carry out any more. */
+  abandon(): Job[] {
+    const jobs = [...this]
+    this.left = 0
+    return jobs
+  }
+
   /** The one that runs. */
   get running(): Job | undefined {
     const { slots } = this

@@ -219,8 +219,7 @@ export class Thread {
     publishThreadEnd(this.id)
     this.drain()
     this.takeEnded()
-    const lost = [...this.held]
-    this.held.left = 0
+    const lost = this.held.abandon()
     this.thread.close()
     this.home.onFree(this)
     this.settleEnded()

@@ -5,10 +5,10 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Test, t as tap, test } from 'tap'
-import { ThreadPool, type ThreadPoolOptions } from '../../dist/lib/threads/pool.js'
-import type { Outcome } from '../../lib/core/executor.js'
-import type { Work, WorkCall } from '../../lib/threads/job.js'
+import { ThreadPool } from '../../dist/lib/threads/pool.js'
+import type { Call, Outcome } from '../../lib/core/executor.js'
 import { root, runNode } from '../fixtures/project.js'
+import { callOf, type HandmadeCall, runIn, taskOf } from './fixtures/calls.js'
 
 const folder = tap.testdir({
   'tasks.mjs': `
@@ -18,83 +18,55 @@ const folder = tap.testdir({
     export const leaves = async ms => { Promise.reject(new Error('left behind')); await sleep(ms) }
   `,
 })
-const url = pathToFileURL(join(folder, 'tasks.mjs')).href
-const { signal } = new AbortController()
+const file = join(folder, 'tasks.mjs')
+const url = pathToFileURL(file).href
 
+/** A call that has been made, and how often it has ended. */
 interface Made {
-  readonly work: Work
-  readonly ends: Outcome[]
-  readonly ended: Promise<Outcome>
-  stop(): void
+  readonly call: HandmadeCall
+  readonly outcome: Promise<Outcome>
+  readonly ends: number
 }
 
-interface More {
-  readonly id?: string
-  readonly owner?: object
-  readonly timeoutMs?: number
-  readonly onEnded?: () => void
-}
-
-let count = 0
-
-/** A call of one series with others, unless it has an `id` of its own. */
-function make(
-  exportName: string,
-  args: readonly unknown[],
-  { id = 'run-', owner, timeoutMs, onEnded }: More = {},
-): Made {
-  const ends: Outcome[] = []
-  let stop = (): void => {}
-  let tell = (_: Outcome): void => {}
-  const ended = new Promise<Outcome>(resolve => (tell = resolve))
-  const number = count++
-  const call: WorkCall = {
-    id: id + number,
-    name: id + number,
-    idNumber: number,
-    nameNumber: number,
-    series: { id, name: id },
-    attempt: 1,
-    flowRunId: 'flow-1',
-    tags: [],
-    signal,
-    timeoutMs,
-    whenStopped: listener => (stop = typeof listener === 'function' ? listener : () => listener.onStop()),
-    started() {},
-    log() {},
-    printed() {},
-    progress() {},
-  }
-  const work: Work = {
-    call,
-    code: { key: exportName, taskName: exportName, url, exportName },
-    priority: 0,
-    owner,
-    args,
-    encodeArgs: () => args,
-    ended(outcome) {
-      ends.push(outcome)
-      tell(outcome)
-      onEnded?.()
-    },
-  }
-  return { work, ends, ended, stop: () => stop() }
-}
-
-function open(t: Test, options: Partial<ThreadPoolOptions> = {}): ThreadPool {
-  const pool = new ThreadPool({ threads: 1, cancelGraceMs: 50, warn: () => {}, ...options })
+function open(t: Test): ThreadPool {
+  const pool = new ThreadPool({ threads: 1, cancelGraceMs: 50, warn: () => {} })
   t.teardown(() => pool[Symbol.asyncDispose]())
   return pool
 }
 
-/** So many that the pool looks while they are made. */
-function runAll(pool: ThreadPool, made: readonly Made[]): Promise<Outcome[]> {
-  for (const { work } of made) pool.run(work)
-  return Promise.all(made.map(({ ended }) => ended))
+/** As those of a flow, calls of one task share all but their numbers. */
+const series = { id: 'run-', name: 'run-' }
+let count = 0
+
+function run(pool: ThreadPool, name: string, value: number, more: Partial<Call> = {}, onEnded?: () => void): Made {
+  const number = count++
+  const call = callOf(taskOf(file, name), [value], { series, idNumber: number, nameNumber: number, ...more })
+  let ends = 0
+  const ended = (): void => {
+    ends++
+    onEnded?.()
+  }
+  const outcome = runIn(pool, call, { key: name, taskName: name, url, exportName: name }, ended)
+  return {
+    call,
+    outcome,
+    get ends() {
+      return ends
+    },
+  }
 }
 
-function many(count: number, exportName: string, argsOf: (index: number) => unknown[], more?: More): Made[] {
-  return Array.from({ length: count }, (_, index) => make(exportName, argsOf(index), more))
+function many(count: number, makeOne: (index: number) => Made): Made[] {
+  return Array.from({ length: count }, (_, index) => makeOne(index))
+}
+
+function outcomesOf(made: readonly Made[]): Promise<Outcome[]> {
+  return Promise.all(made.map(({ outcome }) => outcome))
+}
+
+/** So that no time is lost for threads to start and load. */
+async function warm(pool: ThreadPool): Promise<void> {
+  await outcomesOf(many(2000, index => run(pool, 'echo', index)))
 }
 
 function block(ms: number): void {
@@ -103,73 +75,57 @@ function block(ms: number): void {
 }
 
 test('each of many gets its own value, once', async t => {
-  const pool = open(t, { threads: 2 })
+  await using pool = new ThreadPool({ threads: 2, warn: () => {} })
   for (let round = 0; round < 3; round++) {
-    const made = many(10_000, 'echo', index => [index])
-    const outcomes = await runAll(pool, made)
+    const made = many(10_000, index => run(pool, 'echo', index))
+    const outcomes = await outcomesOf(made)
     t.ok(outcomes.every((outcome, index) => outcome.type === 'returned' && outcome.value === index))
-    t.ok(made.every(({ ends }) => ends.length === 1))
+    t.ok(made.every(({ ends }) => ends === 1))
   }
 })
 
 test('calls that an end sets off do not make the pool forget what it finds meanwhile', async t => {
   const pool = open(t)
-  await runAll(
-    pool,
-    many(2000, 'echo', index => [index]),
-  )
+  await warm(pool)
   for (const after of [1, 5, 20, 60, 99]) {
     let ended = 0
     const more: Made[] = []
     const onEnded = (): void => {
       if (++ended !== after) return
       block(30)
-      more.push(...many(1200, 'echo', index => [index]))
-      for (const { work } of more) pool.run(work)
+      more.push(...many(1200, index => run(pool, 'echo', index)))
     }
-    const first = [
-      ...many(100, 'spins', () => [0.2], { onEnded }),
-      ...many(50, 'spins', () => [0.2], { timeoutMs: 5000 }),
-    ]
-    await runAll(pool, first)
-    await Promise.all(more.map(({ ended }) => ended))
-    t.ok([...first, ...more].every(({ ends }) => ends.length === 1 && ends[0]?.type === 'returned'))
+    const first = many(100, () => run(pool, 'spins', 0.2, {}, onEnded))
+    const urgent = many(50, () => run(pool, 'spins', 0.2, { timeoutMs: 5000, series: undefined }))
+    const outcomes = [...(await outcomesOf([...first, ...urgent])), ...(await outcomesOf(more))]
+    t.equal(outcomes.length, 1350)
+    t.ok(outcomes.every(({ type }) => type === 'returned'))
+    t.ok([...first, ...urgent, ...more].every(({ ends }) => ends === 1))
   }
 })
 
 test('what fails in the background of a running call fails that call, also where its end is found while calls are made', async t => {
   const pool = open(t)
-  await runAll(
-    pool,
-    many(2000, 'echo', index => [index]),
-  )
+  await warm(pool)
   for (const pauseAfter of [100, 600, 1000, 1400]) {
-    const leaving = make('leaves', [3])
-    pool.run(leaving.work)
-    const behind = many(1500, 'echo', index => [index])
-    for (const [index, { work }] of behind.entries()) {
+    const leaving = run(pool, 'leaves', 3)
+    const behind = many(1500, index => {
       if (index === pauseAfter) block(30)
-      pool.run(work)
-    }
-    t.match(await leaving.ended, { type: 'threw', error: { message: 'left behind' } })
-    await Promise.all(behind.map(({ ended }) => ended))
+      return run(pool, 'echo', index)
+    })
+    t.match(await leaving.outcome, { type: 'threw', error: { message: 'left behind' } })
+    await outcomesOf(behind)
   }
 })
 
 test('a thread that is still starting is past any number of calls that were stopped meanwhile', async t => {
   const pool = open(t)
-  const stopped = [
-    make('echo', [0]),
-    ...Array.from({ length: 1100 }, (_, index) => make('echo', [0], { id: `flow-${index}-` })),
-  ]
-  for (const { work, stop } of stopped) {
-    pool.run(work)
-    if (pool.threadCount === 0) await new Promise(resolve => setImmediate(resolve))
-    stop()
+  for (let index = 0; index <= 1100; index++) {
+    const { call } = run(pool, 'echo', 0, { series: { id: `flow-${index}-`, name: `flow-${index}-` } })
+    while (pool.threadCount === 0) await new Promise(resolve => setImmediate(resolve))
+    call.controller.abort()
   }
-  const last = make('echo', [42], { id: 'last-' })
-  pool.run(last.work)
-  t.strictSame(await last.ended, { type: 'returned', value: 42 })
+  t.strictSame(await run(pool, 'echo', 42).outcome, { type: 'returned', value: 42 })
 })
 
 test('a process goes on until all that has ended is settled, also when the others were stopped at once', async t => {

@@ -19,8 +19,13 @@ const floors: Record<string, Floor> = {
   'lib/store': { imports: ['lib/core'], packages: true, node: true },
   'lib/shipping': { imports: ['lib/core', 'lib/values'], packages: true, node: true },
   'lib/threads': { imports: ['lib/core', 'lib/values'], packages: true, node: true },
+  'lib/dask': { imports: ['lib/core', 'lib/values'], packages: true, node: true },
   'lib/engine': { imports: ['lib/core', 'lib/values'], packages: true, node: true },
-  'lib/executors': { imports: ['lib/core', 'lib/values', 'lib/shipping', 'lib/threads'], packages: true, node: true },
+  'lib/executors': {
+    imports: ['lib/core', 'lib/values', 'lib/shipping', 'lib/threads', 'lib/dask'],
+    packages: true,
+    node: true,
+  },
   'lib/testing': { imports: ['lib/core', 'lib/values'], packages: true, node: true },
   'lib/cli': {
     imports: [
@@ -41,7 +46,7 @@ const floors: Record<string, Floor> = {
     packages: true,
     node: true,
   },
-  workers: { imports: ['lib/core', 'lib/values', 'lib/threads'], packages: true, node: true },
+  workers: { imports: ['lib/core', 'lib/values', 'lib/threads', 'lib/dask'], packages: true, node: true },
 }
 
 interface Import {

@@ -1,0 +1,92 @@
+import { deserialize, serialize } from 'node:v8'
+import type { LogLevel } from '../core/logger.js'
+
+/**
+ * What a Node worker is asked to do. To Dask it is opaque: bytes among the arguments of a guard task (see `guard`). A task
+ * never names its code or a large value itself, but the Dask keys that hold them, so that they move between workers.
+ */
+export type Payload = CallPayload | CodePayload | DataPayload
+
+/** One attempt of a task run. */
+export interface CallPayload {
+  readonly type: 'call'
+  /** Of the task run; the Dask key is another thing. */
+  readonly id: string
+  readonly name: string
+  readonly attempt: number
+  readonly flowRunId: string
+  readonly tags: readonly string[]
+  readonly taskName: string
+  readonly code: CodeRef
+  /**
+   * The list of arguments in wire form. A shared value with number n in it stands for the value of `deps[n]`.
+   */
+  readonly args: unknown
+  /** Dask keys whose values are arguments, by number. */
+  readonly deps: readonly string[]
+  /** The Dask topic on which the worker tells {@link WorkerEvent}s. */
+  readonly topic: string
+  /** A result whose encoded form is no larger travels to the client with the message that the task has finished. */
+  readonly inlineBytes: number
+}
+
+/** Where a worker finds the function. */
+export type CodeRef =
+  /** A bundle: the Dask key that holds it, and the wire form of captured values. */
+  | { readonly type: 'bundle'; readonly key: string; readonly hash: string; readonly captures: unknown }
+  /** A module that every worker can import by itself. */
+  | { readonly type: 'module'; readonly url: string; readonly exportName: string }
+
+/** The code of a task: its result is the bundle itself, so that workers pass it on to each other. */
+export interface CodePayload {
+  readonly type: 'code'
+  readonly bundle: CodeBundle
+}
+
+export interface CodeBundle {
+  /** Of `code` alone. */
+  readonly hash: string
+  /** A module whose default export is `(captures) => function`. It needs nothing but Node and Mintaka. */
+  readonly code: string
+  /** The source map. */
+  readonly map: string | undefined
+  /** Files that travel, by their path relative to the module. */
+  readonly files: Readonly<Record<string, Uint8Array>>
+  /** Packages that must be installed on the worker: for the error that says so. */
+  readonly external: readonly string[]
+}
+
+/** A value that many calls share: its result is the value. */
+export interface DataPayload {
+  readonly type: 'data'
+  readonly value: unknown
+}
+
+/** Node workers know their payloads by this: a stock worker cannot import a module of that name, and says so. */
+export const guard = 'dask_node_task_requires_a_node_worker'
+
+/** What Node workers offer and Node tasks ask a trace of, so that no Python worker is given one. */
+export const nodeResource = 'node'
+
+export function encodePayload(payload: Payload): Buffer {
+  return serialize(payload)
+}
+
+/** Throws if the bytes were not made by {@link encodePayload}. */
+export function decodePayload(bytes: Uint8Array): Payload {
+  const payload = deserialize(bytes) as Partial<Payload> | undefined
+  if (payload?.type === 'call' || payload?.type === 'code' || payload?.type === 'data') return payload as Payload
+  throw new TypeError('The payload is not one of Mintaka.')
+}
+
+/**
+ * What a worker tells its client while a task runs: lists of these are the events of a topic. `key` is the Dask key; times
+ * are epoch milliseconds. Fields of a log line are JSON text.
+ */
+export type WorkerEvent =
+  | readonly ['started', key: string, at: number]
+  | readonly ['log', key: string, level: LogLevel, message: string, fields: string | null, at: number]
+  | readonly ['printed', key: string, level: LogLevel, text: string, at: number]
+  | readonly ['progress', key: string, fraction: number, note: string | null]
+  /** The code of a call that was cancelled has stopped. */
+  | readonly ['stopped', key: string]

@@ -32,8 +32,18 @@ export interface CallPayload {
 
 /** Where a worker finds the function. */
 export type CodeRef =
-  /** A bundle: the Dask key that holds it, and the wire form of captured values. */
-  | { readonly type: 'bundle'; readonly key: string; readonly hash: string; readonly captures: unknown }
+  /**
+   * A bundle: the Dask key that holds it, and the wire form of captured values. `module` is the file of the bundle that the
+   * worker imports: its default export is `(captures) => function`. So what tells codes apart in a pool is hash, module and
+   * captures together.
+   */
+  | {
+      readonly type: 'bundle'
+      readonly key: string
+      readonly hash: string
+      readonly module: string
+      readonly captures: unknown
+    }
   /** A module that every worker can import by itself. */
   | { readonly type: 'module'; readonly url: string; readonly exportName: string }
 
@@ -43,16 +53,18 @@ export interface CodePayload {
   readonly bundle: CodeBundle
 }
 
+/**
+ * The code of tasks of one file: all that could be sent when the first of them was. A worker writes it into a folder with
+ * `writeBundle` (`bundle-folder.ts`) and imports modules from there. They need nothing but Node and Mintaka's door.
+ */
 export interface CodeBundle {
-  /** Of `code` alone. */
+  /** Of the code and the files of the user, without source maps. */
   readonly hash: string
-  /** A module whose default export is `(captures) => function`. It needs nothing but Node and Mintaka. */
-  readonly code: string
-  /** The source map. */
-  readonly map: string | undefined
-  /** Files that travel, by their path relative to the module. */
-  readonly files: Readonly<Record<string, Uint8Array>>
-  /** Packages that must be installed on the worker: for the error that says so. */
+  /**
+   * What lies in the folder, by path: ES modules, their source maps, and below `files/` the files of the user that travel.
+   */
+  readonly files: Readonly<Record<string, string | Uint8Array>>
+  /** Packages that the code loads from where the worker has them installed. */
   readonly external: readonly string[]
 }
 

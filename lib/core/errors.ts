@@ -45,6 +45,10 @@ export const errorCodes = {
   MISSING_ON_WORKER: 'a worker does not have a package that a task needs',
   ASSET: 'a task reads a file next to its source, which a remote worker does not have',
   NOT_SENDABLE: 'a value cannot be sent to a worker',
+  // dask
+  DASK_CONNECT: 'a connection of a Dask cluster could not be made, or was lost',
+  DASK_PROTOCOL: 'a Dask peer sent what this version cannot read',
+  DASK_REMOTE: 'a Dask peer could not do what it was asked for',
   // store
   STORE_OPEN_FAILED: 'the store could not be opened',
   STORE_WRITE_FAILED: 'the store could not write',

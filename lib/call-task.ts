@@ -13,7 +13,9 @@ export function callTask(definition: TaskDefinition, given: readonly unknown[]):
   const args = given.length === 3 ? withoutIndex(given, definition.code.fn) : given
   const scope = currentScope()
   if (scope.task) return runInPlace(definition.name, definition.code.fn, args)
-  return new TaskPromise(start(definition, args, scope))
+  const life = start(definition, args, scope)
+  // A promise of the language would fetch a result that stays elsewhere although nobody asks for it.
+  return life.flow.session.joins ? (new Future(life) as TaskFuture<unknown>) : new TaskPromise(life)
 }
 
 /** A call per element of the lists. */

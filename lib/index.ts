@@ -27,7 +27,9 @@ export {
   unmapped,
   type WaitOptions,
 } from './core/future.js'
+export { HeldResult } from './core/held-result.js'
 export type { LogEntry, Logger, LogLevel } from './core/logger.js'
+export { PendingResult } from './core/pending-result.js'
 export { type ExponentialOptions, exponential, type RetryDelay, type RetryPolicy } from './core/retry.js'
 export type { Rule, Transition, Verdict } from './core/rules.js'
 export type { FlowRun, Run, RunInput, TaskRun } from './core/run.js'

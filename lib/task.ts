@@ -4,6 +4,7 @@ import { workerDoor } from './core/door.js'
 import { MintakaError } from './core/errors.js'
 import type { TaskSource } from './core/executor.js'
 import type { Args, MapArgs, RunFuture, TaskFuture } from './core/future.js'
+import { needsDask } from './core/needs-dask.js'
 import { check, checkOptions } from './core/options.js'
 import type { RetryDelay } from './core/retry.js'
 import { withTaskCode } from './core/task-code.js'
@@ -119,6 +120,31 @@ task.fromModule = <A extends unknown[], R>(url: string, exportName: string, opti
     return (await plain(...args)) as Awaited<R>
   }
   return makeTask<A, R>(define(exportName, fn, { type: 'module', url, exportName }, options)) as Task<A, R>
+}
+
+/**
+ * A Python function as a task, for flows on a `DaskExecutor`: `task.python<[number], number>('math:factorial')`. Python
+ * workers of the cluster import the module and call it; `package.module:Class.method` is fine. Its result can be the
+ * argument of tasks in JavaScript, and theirs of it; what JavaScript cannot read stays on the cluster and is passed on.
+ * What it raises arrives as an error with Python's type as `name`, its arguments and its traceback.
+ *
+ * Throws INVALID_ARGUMENT. Called on another executor, its run fails with NEEDS_DASK.
+ */
+task.python = <A extends unknown[], R>(target: string, options?: TaskOptions & { name?: string }): Task<A, R> => {
+  const { name: given, ...others } = options ?? {}
+  const match = typeof target === 'string' ? /^[\w.]+:((?:\w+\.)*(\w+))$/.exec(target) : null
+  if (!match) {
+    throw new MintakaError(
+      'INVALID_ARGUMENT',
+      "task.python takes 'package.module:function', as in task.python('math:factorial').",
+    )
+  }
+  const name = given ?? (match[2] as string)
+  checkTaskOptions(name, others)
+  const fn = (..._args: A): R => {
+    throw needsDask(name, target)
+  }
+  return makeTask<A, R>(define(name, fn, { type: 'python', target }, others))
 }
 
 function define(

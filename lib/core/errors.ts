@@ -49,6 +49,10 @@ export const errorCodes = {
   DASK_CONNECT: 'a connection of a Dask cluster could not be made, or was lost',
   DASK_PROTOCOL: 'a Dask peer sent what this version cannot read',
   DASK_REMOTE: 'a Dask peer could not do what it was asked for',
+  NEEDS_DASK: 'a Python function was called where there is no Dask',
+  DASK_VERSION: 'a Dask scheduler has a version that is not understood',
+  SCHEDULER_LOST: 'the connection to a Dask scheduler was lost',
+  RESULT_LOST: 'a result that had stayed on a Dask cluster is there no more',
   // store
   STORE_OPEN_FAILED: 'the store could not be opened',
   STORE_WRITE_FAILED: 'the store could not write',

@@ -39,6 +39,13 @@ export interface ExecutorSession extends AsyncDisposable {
    */
   submit(call: Call): Promise<Outcome> | undefined
   /**
+   * Whether a call may be submitted before those that it needs the results of have ended, for sessions that are
+   * `elsewhere` and keep results there. Its `upstream` then lists them, its arguments hold a `PendingResult` for each, or
+   * a `HeldResult` of this session. If one of them does not complete, whatever the session says of the call counts for
+   * nothing: the run rests in NotReady.
+   */
+  readonly joins?: boolean
+  /**
    * Sessions that serve strictly one after another give turns: asked for in call order, for tasks and subflows alike,
    * before their inputs are waited for. The run keeps its turn to its end, retry delays included, then calls the function.
    */
@@ -52,6 +59,7 @@ export interface ExecutorSession extends AsyncDisposable {
 
 /** How a call ended. */
 export type Outcome =
+  /** With its value, or with a `HeldResult` of the session that carried it out. */
   | { readonly type: 'returned'; readonly value: unknown }
   /** User code threw, or what it returned cannot be sent. */
   | { readonly type: 'threw'; readonly error: unknown }
@@ -82,6 +90,8 @@ export interface Call {
    * that is `elsewhere` may send each of them once.
    */
   readonly shared?: readonly object[] | undefined
+  /** Calls that this session was given, that have not ended, and that this one comes after. */
+  readonly upstream?: readonly Call[] | undefined
   readonly annotations: Annotations | undefined
   /** The deadline of this attempt in milliseconds, counted from its start. */
   readonly timeoutMs: number | undefined
@@ -144,3 +154,5 @@ export type TaskSource =
       readonly files: readonly string[]
     }
   | { readonly type: 'module'; readonly url: string; readonly exportName: string }
+  /** A Python function, `package.module:function`. Its `fn` throws NEEDS_DASK. */
+  | { readonly type: 'python'; readonly target: string }

@@ -1,4 +1,5 @@
 import { futureBrand, type RunFuture, type WaitOptions } from './future.js'
+import { HeldResult } from './held-result.js'
 import { onAbort } from './on-abort.js'
 import type { SettledState, State } from './state.js'
 import { longestTimer } from './surroundings.js'
@@ -45,7 +46,8 @@ export abstract class RunPromise<T> implements RunFuture<T> {
   result(): Promise<T> {
     this.#promise ??= new Promise<T>((resolve, reject) => {
       this.whenSettled(state => {
-        if (state.type === 'COMPLETED') resolve(state.result)
+        if (state.type === 'COMPLETED')
+          resolve(state.result instanceof HeldResult ? state.result.fetch() : state.result)
         else reject(state.error)
       })
     })

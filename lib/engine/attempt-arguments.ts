@@ -1,5 +1,9 @@
 /** The arguments of an attempt, made of those that were taken at the call: values in the place of futures. */
+import type { Call } from '../core/executor.js'
 import { allowedFuture, type RunFuture } from '../core/future.js'
+import { HeldResult, valueOfResult } from '../core/held-result.js'
+import { PendingResult } from '../core/pending-result.js'
+import { reviveState, type State } from '../core/state.js'
 import { copier, copyWith } from '../core/traverse.js'
 import { Snapshot } from '../values/snapshot.js'
 import { giveAway, markHandedOver } from '../values/transfer.js'
@@ -37,18 +41,25 @@ export function argumentsHere(inputs: Inputs, again: boolean): readonly unknown[
  * The arguments of an attempt elsewhere. They are only read: what an executor sends is a copy. If they are not needed
  * again, messages may have the buffers that nobody else holds, and those of results that were given to `transfer`.
  */
-export function argumentsElsewhere(inputs: Inputs, again: boolean): AttemptArguments {
+export function argumentsElsewhere(
+  inputs: Inputs,
+  again: boolean,
+  pending: ReadonlyMap<unknown, Call> | undefined,
+  session: object,
+): AttemptArguments {
   const { args, edges, owned } = inputs
   if (!again && owned) for (const buffer of owned) giveAway(buffer)
   if (!edges && !args.some(isWhole)) return { args, shared: undefined }
   const shared = new Set<object>()
   const handed = new Map<Edge, unknown>()
   const value = (input: Edge | Whole): unknown => {
+    const call = pending?.get(input)
+    if (call) return new PendingResult(call)
     if (!again && edges?.transferred.has(input as RunFuture<unknown>) && !isKept(input)) {
       if (!handed.has(input)) handed.set(input, handOver(resultOf(input)))
       return handed.get(input)
     }
-    const value = resultOf(input)
+    const value = placeOf(input, session) ?? resultOf(input)
     if (typeof value === 'object' && value !== null && !allowedFuture(input)) shared.add(value)
     return value
   }
@@ -69,13 +80,27 @@ function isKept(input: Edge): boolean {
   return lifeOf(input as RunFuture<unknown>)?.keepsResult ?? true
 }
 
+/** A result that has stayed with the executor which needs it, whether it has been fetched or not. */
+function placeOf(input: Edge | Whole, session: object): HeldResult | undefined {
+  if (isWhole(input) || allowedFuture(input)) return undefined
+  const { state } = input as RunFuture<unknown>
+  const isPlace = state.type === 'COMPLETED' && state.result instanceof HeldResult && state.result.session === session
+  return isPlace ? (state.result as HeldResult) : undefined
+}
+
 /** A result in the place of a future, a settled state in the place of an allowed failure. */
 function resultOf(input: Edge | Whole): unknown {
   if (isWhole(input)) return input.valueBy(value => copyWith(value, isEdge, resultOf))
   const opted = allowedFuture(input)
-  if (opted) return opted.state
+  if (opted) return stateWithValue(opted.state)
   const { state } = input as RunFuture<unknown>
-  return state.type === 'COMPLETED' ? state.result : undefined
+  return state.type === 'COMPLETED' ? valueOfResult(state.result) : undefined
+}
+
+// A task that allows a failure looks into the state itself.
+function stateWithValue(state: State): State {
+  if (state.type !== 'COMPLETED' || !(state.result instanceof HeldResult)) return state
+  return reviveState({ ...state, result: valueOfResult(state.result) })
 }
 
 function isInput(value: object): value is Edge | Whole {

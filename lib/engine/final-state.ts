@@ -1,5 +1,6 @@
 import { aggregateMessage, type Counted, notCompleted, rootFailure, rootOf } from '../core/aggregate.js'
 import { isFuture, type RunFuture } from '../core/future.js'
+import { valueOfResult } from '../core/held-result.js'
 import { isState, isTerminal, type State, states, type TerminalState } from '../core/state.js'
 import { copyWith, find } from '../core/traverse.js'
 
@@ -63,5 +64,5 @@ function counted(part: Part): Counted {
 
 function resultOf(part: Part): unknown {
   const state = isFuture(part) ? part.state : part
-  return state.type === 'COMPLETED' ? state.result : undefined
+  return state.type === 'COMPLETED' ? valueOfResult(state.result) : undefined
 }

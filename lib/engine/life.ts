@@ -1,4 +1,5 @@
 import { MintakaError } from '../core/errors.js'
+import type { Call } from '../core/executor.js'
 import type { Run } from '../core/run.js'
 import { type SettledState, type State, states } from '../core/state.js'
 
@@ -31,6 +32,11 @@ export abstract class Life<T = unknown> {
   /** Whether its result is kept for a cache or for a later attempt of its flow, and so must stay as it is. */
   get keepsResult(): boolean {
     return false
+  }
+
+  /** The attempt that an executor is carrying out, if the run will end as that does. */
+  get lastCall(): Call | undefined {
+    return undefined
   }
 
   /** Calls back when the run has settled: now, if it has. */

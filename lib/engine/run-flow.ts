@@ -17,6 +17,7 @@ import { type BodyEnd, finalState, futuresIn } from './final-state.js'
 import { tooDeep } from './flow-depth.js'
 import { parametersFor } from './flow-parameters.js'
 import { Future } from './future.js'
+import { fetchHeld } from './held.js'
 import { type Inputs, notReadyFor, takeInputs, whenAllSettled } from './inputs.js'
 import { cancelledError, Life } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
@@ -154,10 +155,12 @@ export class FlowLife extends Life {
 
   async #inputsArrive(): Promise<void> {
     if (!this.#inputs.edges) return
-    await this.#waits.settled(this.#inputs.edges)
+    const { edges } = this.#inputs
+    await this.#waits.settled(edges)
     if (this.#ended) return
-    const state = notReadyFor(this.record.name, this.#inputs.edges, this.engine.now())
-    if (state) await this.#propose(state)
+    const state = notReadyFor(this.record.name, edges, this.engine.now())
+    if (state) return this.#propose(state)
+    await fetchHeld([...edges.upstream, ...edges.allowed])
   }
 
   /** One attempt, its executor's session around it. Every way out is recorded. */
@@ -200,7 +203,7 @@ export class FlowLife extends Life {
     stopTimer()
     this.#accepts = false
     if (this.#interrupted) return this.#interruptedState()
-    return finalState(this.engine.now(), body, this.children.lives)
+    return finalState(this.engine.now(), await withValues(body), this.children.lives)
   }
 
   /** Asks the rules about RUNNING, and enters it if they let it. */
@@ -449,6 +452,17 @@ export class FlowLife extends Life {
       }
       await this.#pause(this.engine.now() + followEveryMs)
     }
+  }
+}
+
+/** A flow ends with values: results that have stayed elsewhere are fetched, before their executor closes. */
+async function withValues(body: BodyEnd): Promise<BodyEnd> {
+  if (body.type === 'threw') return body
+  try {
+    await fetchHeld(futuresIn(body.value))
+    return body
+  } catch (error) {
+    return { type: 'threw', error }
   }
 }
 

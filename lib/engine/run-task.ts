@@ -1,6 +1,7 @@
 import { type Annotations, mergeAnnotations } from '../core/annotations.js'
 import { asError, MintakaError } from '../core/errors.js'
-import type { Outcome } from '../core/executor.js'
+import type { Call, Outcome } from '../core/executor.js'
+import { HeldResult } from '../core/held-result.js'
 import { onAbort } from '../core/on-abort.js'
 import { enter } from '../core/run.js'
 import { type Completed, isSettled, type SettledState, type State, states } from '../core/state.js'
@@ -8,8 +9,10 @@ import type { Waiting } from './acknowledged.js'
 import { stateAfter } from './after-attempt.js'
 import { argumentsElsewhere, argumentsHere, argumentsToLookAt } from './attempt-arguments.js'
 import type { TaskDefinition } from './definitions.js'
+import { fetchHeld } from './held.js'
 import { HereCall } from './here-call.js'
-import { areSmall, type Edges, notReadyFor, takeInputs } from './inputs.js'
+import { areSmall, type Edges, notReadyFor, takeInputs, whenAllSettled } from './inputs.js'
+import { upstreamCalls } from './joining.js'
 import { KnownResults } from './known-results.js'
 import { cancelledError, Life } from './life.js'
 import type { Pause } from './pause.js'
@@ -88,8 +91,31 @@ export class TaskLife extends Life implements Waiting<State> {
   /** Turns are asked for before anything is awaited: they are taken in call order. */
   #begin(): void {
     const turn = this.flow.session.turn?.()
-    if (turn || this.#extras?.inputs?.edges) void this.#arrive(turn)
+    const edges = this.#extras?.inputs?.edges
+    if (turn || (edges && !this.#joins(edges))) void this.#arrive(turn)
     else this.#submit()
+  }
+
+  /** Whether the run may be submitted together with those that it waits for. */
+  #joins(edges: Edges): boolean {
+    const calls = this.#isPlain ? upstreamCalls(edges, this.flow) : undefined
+    if (calls) this.#extra().upstream = calls
+    return calls !== undefined
+  }
+
+  /** Whether the executor can hand a result to this run without its value being here. */
+  #passes(held: HeldResult): boolean {
+    return held.session === this.flow.session && !this.keepsResult
+  }
+
+  /** Whether what an attempt ends with is what the run ends with, and what it is given need not be looked at here. */
+  get #isPlain(): boolean {
+    return !this.flow.engine.hasAddedRules && !this.keepsResult
+  }
+
+  override get lastCall(): Call | undefined {
+    const isLast = this.record.runCount + (this.record.state.type === 'RUNNING' ? 0 : 1) > this.task.retries
+    return isLast && this.#isPlain && !this.#extras?.cancelled && !this.#extras?.timedOut ? this.#call : undefined
   }
 
   async #arrive(turn: Promise<() => void> | undefined): Promise<void> {
@@ -109,6 +135,19 @@ export class TaskLife extends Life implements Waiting<State> {
     if (this.#ended) return
     const state = notReadyFor(this.record.name, edges, this.flow.engine.now())
     if (state) await this.#propose(state)
+    else await this.#fetchHeld(edges)
+  }
+
+  /** Gets the results that have stayed elsewhere, as far as this run needs them here. One that is lost fails it. */
+  async #fetchHeld({ upstream, allowed }: Edges): Promise<void> {
+    const fetching = fetchHeld(upstream, held => this.#passes(held)) ?? fetchHeld(allowed)
+    if (!fetching) return
+    try {
+      await fetching
+      await fetchHeld(allowed)
+    } catch (error) {
+      if (!this.#ended) await this.#propose(states.crashed(this.flow.engine.now(), error))
+    }
   }
 
   /** Hands an attempt to the executor. What starts work elsewhere is asked for its verdict first. */
@@ -162,8 +201,16 @@ export class TaskLife extends Life implements Waiting<State> {
   ended(call: TaskCall, outcome: Outcome): void {
     call.end()
     if (this.#call !== call) return
+    if (call.upstream) return this.#endedAfter(call, outcome)
     this.#call = undefined
     if (this.#ended) return
+    if (
+      outcome.type === 'returned' &&
+      outcome.value instanceof HeldResult &&
+      this.keepsResult &&
+      !outcome.value.fetched
+    )
+      return this.#endFetched(call, outcome.value)
     try {
       if (call.refused) return this.#tryLater()
       if (this.record.state.type !== 'RUNNING' && outcome.type !== 'stopped') this.started()
@@ -174,6 +221,32 @@ export class TaskLife extends Life implements Waiting<State> {
     } catch (error) {
       this.lost(error)
     }
+  }
+
+  /** What an attempt ended with says nothing if a run that it needed did not complete. */
+  #endedAfter(call: TaskCall, outcome: Outcome): void {
+    const edges = this.#extras?.inputs?.edges as Edges
+    call.upstream = undefined
+    this.#extra().upstream = undefined
+    whenAllSettled(edges.upstream, () => {
+      if (this.#call !== call) return
+      const { cancelled, timedOut } = this.#extras ?? none
+      const state = cancelled || timedOut ? undefined : notReadyFor(this.record.name, edges, this.flow.engine.now())
+      if (!state || this.#ended) return this.ended(call, outcome)
+      this.#call = undefined
+      // One that has begun all the same (it was faster than a deadline of its upstream) cannot rest as if it had not.
+      const begun = this.record.state.type === 'RUNNING'
+      this.#propose(begun ? states.failed(state.timestamp, state.error) : state)?.catch(error => this.lost(error))
+    })
+  }
+
+  /** A result that is kept for others has to be here. */
+  #endFetched(call: TaskCall, held: HeldResult): void {
+    this.#call = call
+    held.fetch().then(
+      value => this.ended(call, { type: 'returned', value }),
+      error => this.ended(call, { type: 'crashed', error }),
+    )
   }
 
   /** Submits again once the time has come, if there is to be another attempt. */
@@ -199,8 +272,9 @@ export class TaskLife extends Life implements Waiting<State> {
     const again = record.runCount < task.retries || flow.engine.hasAddedRules
     if (isHere) return new HereCall(this, argumentsHere(inputs, again || flow.done.keeps), undefined)
     if (!again && inputs.owned) this.#extras?.known?.takeKey() // what has been moved away has no key any more
-    const { args, shared } = argumentsElsewhere(inputs, again)
-    return new TaskCall(this, args, shared)
+    const upstream = this.#extras?.upstream
+    const { args, shared } = argumentsElsewhere(inputs, again, upstream, this.flow.session)
+    return new TaskCall(this, args, shared, upstream && upstream.size > 0 ? [...upstream.values()] : undefined)
   }
 
   /** The arguments, to be looked at and not changed. */

@@ -14,6 +14,8 @@ export class TaskCall implements Call {
   readonly attempt: number
   readonly args: readonly unknown[]
   readonly shared: readonly object[] | undefined
+  /** Calls that it comes after, if it was handed over before they had ended. */
+  upstream: readonly Call[] | undefined
   /** The rules did not let it begin. */
   refused = false
   /** Its own end is the end of the attempt: the session returned nothing that would tell. */
@@ -23,10 +25,16 @@ export class TaskCall implements Call {
   #stop: Stop | undefined
   #stopTimer: (() => void) | undefined
 
-  constructor(life: TaskLife, args: readonly unknown[], shared: readonly object[] | undefined) {
+  constructor(
+    life: TaskLife,
+    args: readonly unknown[],
+    shared: readonly object[] | undefined,
+    upstream?: readonly Call[],
+  ) {
     this.life = life
     this.args = args
     this.shared = shared
+    this.upstream = upstream
     this.attempt = life.record.runCount + 1
     this.#whenStopped = undefined
     this.#stop = undefined

@@ -1,5 +1,6 @@
 import type { MintakaError } from '../core/errors.js'
 import type { Inputs } from './inputs.js'
+import type { UpstreamCalls } from './joining.js'
 import type { KnownResults } from './known-results.js'
 import { Pause } from './pause.js'
 
@@ -9,6 +10,8 @@ export class TaskExtras {
   inputs: Inputs | undefined
   known: KnownResults | undefined
   readonly waits = new Pause()
+  /** Calls that its executor was given, and that it may be given this run together with. */
+  upstream: UpstreamCalls | undefined
   /** When the next attempt may begin: after a retry delay, or when a rule said WAIT. */
   notBefore: number | undefined
   cancelled: MintakaError | undefined

@@ -1,4 +1,5 @@
 import { futureBrand, type RunFuture, type TaskFuture, type WaitOptions } from '../core/future.js'
+import { HeldResult } from '../core/held-result.js'
 import { inspectFuture, waitUntilSettled } from '../core/run-promise.js'
 import type { SettledState, State } from '../core/state.js'
 import type { TaskLife } from './run-task.js'
@@ -59,8 +60,9 @@ export class TaskPromise<T> extends Promise<T> implements TaskFuture<T> {
   /** The run has settled. */
   settle(state: SettledState): void {
     if (state.type === 'COMPLETED') {
-      if (!isTame(state.result)) this.#rejectUnseen()
-      this.#resolve(state.result)
+      const { result } = state
+      if (!isTame(result) || result instanceof HeldResult) this.#rejectUnseen()
+      this.#resolve(result instanceof HeldResult ? result.fetch() : result)
     } else {
       this.#rejectUnseen()
       this.#reject(state.error)

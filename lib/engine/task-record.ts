@@ -1,3 +1,4 @@
+import type { TaskSource } from '../core/executor.js'
 import type { RunInput, TaskRun } from '../core/run.js'
 import type { State } from '../core/state.js'
 import { type CallRecord, type TaskCalls, taskRunId, taskRunName } from '../core/task-calls.js'
@@ -98,6 +99,17 @@ export class TaskRecord implements CallRecord {
   }
 }
 
+function placeOf(source: TaskSource): string | undefined {
+  switch (source.type) {
+    case 'slice':
+      return source.file
+    case 'module':
+      return source.url
+    case 'python':
+      return `python:${source.target}`
+  }
+}
+
 const keys = new WeakMap<TaskDefinition, string>()
 
 /** The task key of a definition; see `taskKeyOf`. */
@@ -105,8 +117,7 @@ export function keyOf(task: TaskDefinition): string {
   let key = keys.get(task)
   if (key === undefined) {
     const { source } = task.code
-    const file = source.type === 'slice' ? source.file : source.url
-    key = taskKeyOf(file, task.name, task.tags)
+    key = taskKeyOf(placeOf(source), task.name, task.tags)
     keys.set(task, key)
   }
   return key

@@ -1,4 +1,5 @@
 import type { TaskCode } from '../core/executor.js'
+import { needsDask } from '../core/needs-dask.js'
 import type { Code } from '../threads/protocol.js'
 import { toWire } from '../values/wire.js'
 
@@ -32,8 +33,9 @@ export class Codes {
   of(task: TaskCode): Prepared | Promise<Prepared> {
     const known = this.#known.get(task)
     if (known) return known
-    const prepared =
-      task.source.type === 'module' ? { code: moduleCode(task.name, task.source), warnings: [] } : this.#ship(task)
+    const { source } = task
+    if (source.type === 'python') return Promise.reject(needsDask(task.name, source.target))
+    const prepared = source.type === 'module' ? { code: moduleCode(task.name, source), warnings: [] } : this.#ship(task)
     this.#known.set(task, prepared)
     return prepared
   }

@@ -1,0 +1,10 @@
+import type { Call } from './executor.js'
+
+/** Among the arguments of a call: the result of another call of the same session, which has not ended yet. */
+export class PendingResult {
+  readonly call: Call
+
+  constructor(call: Call) {
+    this.call = call
+  }
+}

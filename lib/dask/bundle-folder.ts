@@ -21,7 +21,8 @@ export async function writeBundle(bundle: CodeBundle, options: BundleFolderOptio
   await mkdir(cache, { recursive: true })
   const draft = await mkdtemp(join(cache, 'draft-'))
   try {
-    for (const [path, content] of Object.entries(bundle.files)) await write(inside(draft, path), content)
+    for (const [path, content] of Object.entries(bundle.files))
+      await write(inside(draft, path), path.endsWith('/'), content)
     for (const name of bundle.external) await link(name, inside(join(draft, 'node_modules'), name), searchFrom)
     await moved(draft, folder)
     return folder
@@ -48,9 +49,9 @@ function inside(folder: string, path: string): string {
   throw new TypeError(`The path ${JSON.stringify(path)} of a bundle leads out of its folder.`)
 }
 
-async function write(path: string, content: string | Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
-  await writeFile(path, content)
+async function write(path: string, isFolder: boolean, content: string | Uint8Array): Promise<void> {
+  await mkdir(isFolder ? path : dirname(path), { recursive: true })
+  if (!isFolder) await writeFile(path, content)
 }
 
 /** What is not installed is left out: the import of it then says so. */

@@ -62,6 +62,7 @@ export interface CodeBundle {
   readonly hash: string
   /**
    * What lies in the folder, by path: ES modules, their source maps, and below `files/` the files of the user that travel.
+   * A path that ends in `/` is a folder.
    */
   readonly files: Readonly<Record<string, string | Uint8Array>>
   /** Packages that the code loads from where the worker has them installed. */

@@ -1,6 +1,7 @@
 import { dirname, extname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Lines } from './lines.js'
+import { captureKeysOf, entriesOf, type Lists, listsOf } from './options.js'
 import { setupName } from './setup-name.js'
 import type { Binding, Source } from './source.js'
 import { literalText, memberName, type Node, nodesOf, type Range, typed, untyped } from './syntax.js'
@@ -16,6 +17,8 @@ export interface Definition {
   readonly fn: Node | undefined
   /** The keys of `captures`; undefined where only running the file could tell. */
   readonly captureKeys: readonly string[] | undefined
+  /** What the options list for remote workers; undefined where only running the file could tell. */
+  readonly lists: Lists | undefined
   /** False for a `task` that another file of the user passes on: it is ours by name only. */
   readonly isCertain: boolean
 }
@@ -67,6 +70,7 @@ function definition(
     line: lines.lineOf(call.start),
     fn: isPlain ? fn : undefined,
     captureKeys: isPlain ? captureKeysOf(options) : undefined,
+    lists: isPlain ? listsOf(options) : undefined,
     isCertain,
   }
 }
@@ -83,7 +87,7 @@ function setUpOf(call: Extract<Node, { type: 'NewExpression' }>, surroundings: S
   const isExpression = given?.parent?.type !== 'Property' || !given.parent.method
   const line = surroundings.lines.lineOf(call.start)
   const fn = isExpression ? given : undefined
-  return [{ kind: 'setup', name: setupName, call, line, fn, captureKeys: [], isCertain: true }]
+  return [{ kind: 'setup', name: setupName, call, line, fn, captureKeys: [], lists: undefined, isCertain: true }]
 }
 
 function isTask(expression: Node, surroundings: Surroundings): boolean {
@@ -91,29 +95,6 @@ function isTask(expression: Node, surroundings: Surroundings): boolean {
   if (node.type === 'CallExpression') return meaningOf(node.callee, surroundings) === 'task'
   const declaration = node.type === 'Identifier' ? surroundings.bindingOf(node)?.declaration : undefined
   return declaration?.type === 'VariableDeclarator' && !!declaration.init && isTask(declaration.init, surroundings)
-}
-
-function captureKeysOf(options: Node | undefined): readonly string[] | undefined {
-  if (!options) return []
-  const entries = entriesOf(untyped(options))
-  if (!entries) return undefined
-  const captures = entries.get('captures')
-  if (!captures) return []
-  const keys = entriesOf(untyped(captures))?.keys()
-  return keys && [...keys]
-}
-
-/** The properties of an object literal, if all of them are plain to see. */
-function entriesOf(node: Node): Map<string, Node> | undefined {
-  if (node.type !== 'ObjectExpression') return undefined
-  const entries = new Map<string, Node>()
-  for (const property of node.properties) {
-    if (property.type !== 'Property' || property.computed) return undefined
-    const name = property.key.type === 'Identifier' ? property.key.name : literalText(property.key)
-    if (name === undefined) return undefined
-    entries.set(name, property.value)
-  }
-  return entries
 }
 
 /** What of Mintaka an expression is: the name of an export, `*` for all of them, or nothing of it. */

@@ -3,11 +3,7 @@ import type { Definition } from './definitions.js'
 import { setupName } from './setup-name.js'
 import type { Source } from './source.js'
 
-/** The names of the tasks that a file defines, the function that sets threads up among them, as far as they are literals, in their order. */
-export function taskNames(source: Source): string[] {
-  return [...new Set(tasksOf(source).flatMap(({ name, isCertain }) => (isCertain ? (name ?? []) : [])))]
-}
-
+/** The tasks that a file defines, the function that sets threads up among them, in their order. */
 export function tasksOf({ definitions }: Source): Definition[] {
   return definitions.filter(({ kind, fn }) => kind === 'task' || (kind === 'setup' && fn))
 }

@@ -1,60 +1,88 @@
-import { dirname } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { basename } from 'node:path'
 import type { Patch } from './blank.js'
-import { isModuleName, type Source } from './source.js'
+import type { Source } from './source.js'
+import { type Node, typed } from './syntax.js'
 
-/** The module that tells the code of `file` where it came from, whatever folder it runs in. */
-export function hereText(file: string): string {
-  const url = pathToFileURL(file).href
-  const folder = dirname(file)
+/**
+ * The module that tells the code of a file where it is. `url` is an expression for its address. Everything is found out
+ * when it is asked for, so that the module is left out where nothing of it is used.
+ */
+export function hereText(url: string): string {
   return `
     import { createRequire } from 'node:module'
-    import { pathToFileURL } from 'node:url'
-    export const __filename = ${JSON.stringify(file)}, __dirname = ${JSON.stringify(folder)}
-    export const exports = {}, module = { exports, id: __filename, filename: __filename, children: [], paths: [] }
-    const url = ${JSON.stringify(url)}
+    import { dirname } from 'node:path'
+    import { fileURLToPath, pathToFileURL } from 'node:url'
+    const url = () => ${url}
     const resolve = name => {
-      const path = createRequire(url).resolve(name)
+      const path = createRequire(url()).resolve(name)
       return path.startsWith('/') ? pathToFileURL(path).href : path
     }
-    export const meta = { url, filename: __filename, dirname: __dirname, resolve, main: false }
+    let meta
+    export const here = {
+      get file() { return fileURLToPath(url()) },
+      get dir() { return dirname(here.file) },
+      get meta() { return meta ??= { url: url(), filename: here.file, dirname: here.dir, resolve, main: false } },
+    }
+    export const exports = {}
+    export const module = { exports, get id() { return here.file }, get filename() { return here.file }, children: [], paths: [] }
   `
 }
 
-/** A name that the file does not use, of the length of `import.meta`: then no column moves. */
-export function metaName(code: string): string {
-  const names = ['import_meta', 'import$meta', 'importMeta_', 'importMeta$', '_importMeta']
-  return names.find(name => !code.includes(name)) ?? '$importMeta'
+/** How a file imports the module that tells it where it is: by no path that is of this machine alone. */
+export function hereOf(file: string): string {
+  return `./${basename(file)}?mintaka=here`
 }
 
-/** Each `import.meta` of a file as a plain name. */
-export function metaPatches({ code, metas }: Source): Patch[] {
-  const name = metaName(code)
-  return metas.map(({ start, end }) => ({ start, end, text: name.padEnd(end - start) }))
+/** A name that the file does not use, short enough that no column moves where it takes the place of another. */
+export function hereName(code: string): string {
+  const names = ['here$', '$here', 'her$e', 'h$ere', 'he$re', 'here_', '_here', 'h_ere', 'he_re', 'her_e']
+  return names.find(name => !code.includes(name)) ?? '$h_e$'
+}
+
+/** Each question of a file where it is: `import.meta`, `__dirname` and `__filename`. */
+export function questionsIn({ metas, references }: Source): Node[] {
+  const names = references.filter(({ name, binding }) => !binding && (name === '__dirname' || name === '__filename'))
+  return [...metas, ...names.map(({ node }) => node)].sort((a, b) => a.start - b.start)
+}
+
+/** The same, asked of the module that knows. */
+export function herePatches(source: Source): Patch[] {
+  const here = hereName(source.code)
+  return questionsIn(source).map(node => {
+    const { start, end, parent } = node
+    const member = node.type === 'MetaProperty' ? 'meta' : isNamed(node, '__dirname') ? 'dir' : 'file'
+    const isShorthand = parent?.type === 'Property' && parent.shorthand
+    const key = isShorthand ? `${source.code.slice(start, end)}:` : ''
+    return { start, end, text: `${key}${here}.${member}`.padEnd(end - start) }
+  })
+}
+
+function isNamed(node: Node, name: string): boolean {
+  return node.type === 'Identifier' && node.name === name
+}
+
+/** The property that is asked of an `import.meta`; `undefined` if all of it is taken. */
+export function askedOf(meta: Node): string | undefined {
+  const { parent } = typed(meta)
+  if (parent?.type !== 'MemberExpression' || parent.computed) return undefined
+  return parent.property.type === 'Identifier' ? parent.property.name : undefined
 }
 
 export const mentionsHere = /import\s*\.\s*meta|__dirname|__filename/
 
-/** The text of another file of the user that is bundled along, knowing where it was. */
+/** The text of another file that is bundled along, knowing where it is. */
 export function textKnowingItsPlace(source: Source): string {
-  const { code, file, isModule, references, metas } = source
-  const asked = references.filter(({ name, binding }) => !binding && isModuleName(name) && name.startsWith('__'))
-  if (!isModule)
-    return patched(
-      code,
-      asked.map(({ start, end, name }) => ({ start, end, text: place(file, name) })),
-    )
-  const names = [...new Set(asked.map(({ name }) => name))]
-  if (metas.length > 0) names.push(`meta as ${metaName(code)}`)
-  if (names.length === 0) return code
-  return withLastLine(
-    patched(code, metaPatches(source)),
-    `import{${names}}from${JSON.stringify(`${file}?mintaka=here`)}`,
-  )
+  const { code, file, isModule } = source
+  if (!isModule) return commonTextKnowingItsPlace(file, code)
+  if (questionsIn(source).length === 0) return code
+  const line = `import{here as ${hereName(code)}}from${JSON.stringify(hereOf(file))}`
+  return withLastLine(patched(code, herePatches(source)), line)
 }
 
-function place(file: string, name: string): string {
-  return JSON.stringify(name === '__dirname' ? dirname(file) : file)
+/** CommonJS gives these names to the function around a file. */
+export function commonTextKnowingItsPlace(file: string, code: string): string {
+  const names = `var{dir:__dirname,file:__filename}=require(${JSON.stringify(hereOf(file))}).here;`
+  return names + code.replace(/^#!.*/, '')
 }
 
 function patched(code: string, patches: readonly Patch[]): string {
@@ -77,9 +105,4 @@ export function withLastLine(code: string, line: string): string {
 
 export function mapCommentOf(code: string): string {
   return mapComment.exec(code)?.[0].trim() ?? ''
-}
-
-/** What a `require` of a computed name sees: what the file itself would. */
-export function requireFrom(file: string): string {
-  return `import{createRequire as $require}from'node:module';const require=$require(${JSON.stringify(file)});`
 }

@@ -1,3 +1,6 @@
 export { checkFile, type Finding } from './check.js'
 export { type CallSite, callSite } from './locate.js'
-export { type Shipment, ship } from './ship.js'
+export { shipRemote } from './remote.js'
+export type { RemoteBundle, RemoteShipment } from './remote-bundle.js'
+export { ship } from './ship.js'
+export type { Shipment } from './threads.js'

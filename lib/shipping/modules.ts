@@ -1,8 +1,9 @@
+import { basename } from 'node:path'
 import { BlankedText, blank, type Patch } from './blank.js'
-import { mapCommentOf, metaName, metaPatches } from './here.js'
+import { hereName, hereOf, herePatches, mapCommentOf, questionsIn } from './here.js'
 import { isCaptured } from './reach.js'
 import type { Slice } from './slice.js'
-import { isModuleName, type Reference, referencesIn, type Source, type Unit } from './source.js'
+import { type Reference, referencesIn, type Source, type Unit } from './source.js'
 import { isWithin, type Range, untyped } from './syntax.js'
 import { touchOf } from './touch.js'
 
@@ -30,8 +31,8 @@ export function modulesOf(source: Source, slices: readonly Slice[]): Modules {
 }
 
 /** How a module imports another one of the same file. */
-export function specifierOf(file: string, id: string): string {
-  return `${file}?mintaka=${id}`
+function specifierOf(file: string, id: string): string {
+  return `./${basename(file)}?mintaka=${id}`
 }
 
 /** One module in the making: lines of the file, functions of tasks, and what it takes from its sisters. */
@@ -162,7 +163,7 @@ interface Links {
   readonly imports: ReadonlySet<Unit>
   /** Names of sisters, each with the sister's id. */
   readonly names: ReadonlyMap<string, string>
-  /** What it asks about its place: `__dirname`, `exports`, … */
+  /** What it asks about itself: where it is, `exports`, … */
   readonly here: ReadonlySet<string>
 }
 
@@ -172,13 +173,13 @@ function linksOf(module: Module, { source, groupOf }: Layout): Links {
   const here = new Set<string>()
   for (const { name, binding } of usesOf(module, source)) {
     if (binding?.kind === 'import') for (const unit of binding.units) imports.add(unit)
-    if ((!binding || binding.kind === 'export') && isModuleName(name) && name !== 'require') here.add(name)
+    if ((!binding || binding.kind === 'export') && (name === 'module' || name === 'exports')) here.add(name)
     const group = binding?.kind === 'module' ? groupOf.get(binding.units[0]!) : undefined
     if (group !== undefined && group !== module.id) names.set(name, group)
   }
   const ranges = rangesOf(module)
-  if (source.metas.some(meta => ranges.some(range => isWithin(meta, range))))
-    here.add(`meta as ${metaName(source.code)}`)
+  if (questionsIn(source).some(question => ranges.some(range => isWithin(question, range))))
+    here.add(`here as ${hereName(source.code)}`)
   if (module.passes) names.set(module.passes.name, module.passes.from)
   return { imports, names, here }
 }
@@ -205,7 +206,7 @@ function isBareImport({ node }: Unit): boolean {
 function textOf(module: Module, links: Links, given: ReadonlySet<string>, source: Source): string {
   const { code, file } = source
   const holes = source.holes.map(({ start, end }): Patch => ({ start, end, text: blank(code.slice(start, end)) }))
-  const patches = [...holes, ...metaPatches(source)].sort((a, b) => a.start - b.start || b.end - a.end)
+  const patches = [...holes, ...herePatches(source)].sort((a, b) => a.start - b.start || b.end - a.end)
   const text = new BlankedText(code, patches)
   const pieces = [...links.imports, ...module.units].flatMap(unitPieces(module.units))
   for (const root of module.roots) if (!root.declared) pieces.push(rootPiece(root))
@@ -261,7 +262,7 @@ function usedKeys({ source, root, captureKeys }: Slice): string[] {
 function tailOf(module: Module, links: Links, given: ReadonlySet<string>, file: string): string {
   const parts: string[] = []
   const from = (id: string) => `from${JSON.stringify(specifierOf(file, id))}`
-  if (links.here.size > 0) parts.push(`import{${[...links.here]}}${from('here')}`)
+  if (links.here.size > 0) parts.push(`import{${[...links.here]}}from${JSON.stringify(hereOf(file))}`)
   for (const id of module.after) parts.push(`import${JSON.stringify(specifierOf(file, id))}`)
   for (const [name, id] of links.names) parts.push(`import{${shared(name)} as ${name}}${from(id)}`)
   for (const { variable, declared, isDefault } of module.roots) {

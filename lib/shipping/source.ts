@@ -1,7 +1,6 @@
 import { basename } from 'node:path'
 import type { Scope } from '@typescript-eslint/scope-manager'
 import { type Definition, findDefinitions, holesOf } from './definitions.js'
-import { moduleNames } from './globals.js'
 import { Lines, lastAtMost } from './lines.js'
 import { isWithin, type Language, memberName, type Node, nodesOf, parse, type Range, rootOf, typed } from './syntax.js'
 
@@ -22,7 +21,7 @@ export interface Source {
   /** What no slice carries: the options of tasks, the functions and options of flows. */
   readonly holes: readonly Range[]
   /** Each `import.meta`. */
-  readonly metas: readonly Range[]
+  readonly metas: readonly Node[]
   readonly lines: Lines
   unitAt(position: number): Unit | undefined
   bindingOf(identifier: Node): Binding | undefined
@@ -239,11 +238,6 @@ function addElementFactories(
     if (node.type !== 'JSXElement' && node.type !== 'JSXFragment') continue
     found.push({ start: node.start, end: node.end, name: 'React', node, binding, isInitial: false })
   }
-}
-
-/** Whether a name is one that CommonJS gives to every file. */
-export function isModuleName(name: string): boolean {
-  return (moduleNames as readonly string[]).includes(name)
 }
 
 const found = new WeakMap<Range, readonly Reference[]>()

@@ -26,6 +26,7 @@ test('a bundle is written once, files and folders, and imported from there', asy
     'task0.mjs':
       "import { readFileSync } from 'node:fs'\nexport default () => () => readFileSync(new URL('files/a/b.bin', import.meta.url))",
     'task0.mjs.map': '{}',
+    'files/c/d/': '',
     'files/a/b.bin': new Uint8Array([1, 2]),
   })
   const [one, two] = await Promise.all([writeBundle(made, { cache }), writeBundle(made, { cache })])
@@ -35,6 +36,7 @@ test('a bundle is written once, files and folders, and imported from there', asy
   const { default: make } = await import(pathToFileURL(join(one, 'task0.mjs')).href)
   t.strictSame([...make()()], [1, 2])
   t.equal(await writeBundle(bundle({}), { cache }), one)
+  t.strictSame(readdirSync(join(one, 'files/c/d')), [])
   t.ok(existsSync(join(one, 'task0.mjs.map')))
 })
 

@@ -6,10 +6,9 @@ import { decodeMessage, encodeMessage } from '../protocol/message.js'
 import { formatAddress } from './address.js'
 import { type ConnectOptions, openSocket } from './connect.js'
 import { expectHello, hello } from './hello.js'
+import { Inbox } from './inbox.js'
 import { noConnection } from './no-connection.js'
 
-/** So many messages wait to be read before the peer has to wait as well. */
-const maxQueued = 64
 /** Smaller messages go to the socket in one piece. */
 const worthJoining = 131_072
 /** How long a peer may take to read what is left when we close. */
@@ -24,10 +23,10 @@ export class Comm {
   readonly peer: string
   private readonly socket: Socket
   private readonly reader = new FrameReader(frames => this.receive(frames))
-  private readonly queue: unknown[] = []
-  private readonly waiting: Waiting[] = []
+  private readonly inbox = new Inbox()
   private readonly onClosed: ((error: Error | undefined) => void)[] = []
-  private listener: ((message: unknown) => void) | undefined
+  /** Whether nothing is to be told to the listener any more. */
+  private isDeaf = false
   /** Why it ended; `error` is undefined if we closed it. */
   private end: { readonly error: Error | undefined } | undefined
 
@@ -127,21 +126,10 @@ export class Comm {
 
   /** The next message. Rejects with DASK_CONNECT if the connection ends, or the message takes longer than `timeoutMs`. */
   read(timeoutMs?: number): Promise<unknown> {
-    if (this.queue.length > 0) {
-      const message = this.queue.shift()
-      if (this.queue.length < maxQueued) this.socket.resume()
-      return Promise.resolve(message)
-    }
-    if (this.end) return Promise.reject(this.end.error ?? this.closed())
-    return new Promise((resolve, reject) => {
-      const waiting: Waiting = { resolve, reject, timer: undefined }
-      this.waiting.push(waiting)
-      if (timeoutMs === undefined) return
-      waiting.timer = setTimeout(() => {
-        this.waiting.splice(this.waiting.indexOf(waiting), 1)
-        reject(this.error(`${this.peer} has not answered in ${timeoutMs} ms.`))
-      }, timeoutMs)
-    })
+    if (this.end && this.inbox.isEmpty) return Promise.reject(this.end.error ?? this.closed())
+    const message = this.inbox.next(timeoutMs, () => this.error(`${this.peer} has not answered in ${timeoutMs} ms.`))
+    if (!this.inbox.isFull) this.socket.resume()
+    return message
   }
 
   /**
@@ -149,8 +137,9 @@ export class Comm {
    * connection is aborted: `whenClosed` tells that error.
    */
   listen(onMessage: (message: unknown) => void): void {
-    this.listener = onMessage
-    for (const message of this.queue.splice(0)) this.deliver(message)
+    this.inbox.listen(message => {
+      if (!this.isDeaf) this.tell(onMessage, message)
+    })
     this.socket.resume()
   }
 
@@ -162,6 +151,7 @@ export class Comm {
 
   /** Ends the connection after what has been written. Nothing is read from now on. */
   close(): void {
+    this.isDeaf = true
     if (this.end) return
     this.finish(undefined)
     this.socket.resume()
@@ -173,6 +163,7 @@ export class Comm {
 
   /** Ends the connection at once. */
   abort(): void {
+    this.isDeaf = true
     this.finish(undefined)
     this.socket.destroy()
   }
@@ -187,29 +178,16 @@ export class Comm {
   }
 
   private receive(frames: readonly Buffer[]): void {
-    if (!this.end) this.deliver(decodeMessage(frames))
-  }
-
-  private deliver(message: unknown): void {
     if (this.end) return
-    if (this.listener) {
-      this.tell(this.listener, message)
-      return
-    }
-    const waiting = this.waiting.shift()
-    if (waiting) {
-      clearTimeout(waiting.timer)
-      waiting.resolve(message)
-      return
-    }
-    this.queue.push(message)
-    if (this.queue.length >= maxQueued) this.socket.pause()
+    this.inbox.put(decodeMessage(frames))
+    if (this.inbox.isFull) this.socket.pause()
   }
 
   private tell(listener: (message: unknown) => void, message: unknown): void {
     try {
       listener(message)
     } catch (thrown) {
+      this.isDeaf = true
       this.fail(asError(thrown))
     }
   }
@@ -222,10 +200,7 @@ export class Comm {
   private finish(error: Error | undefined): void {
     if (this.end) return
     this.end = { error }
-    for (const { reject, timer } of this.waiting.splice(0)) {
-      clearTimeout(timer)
-      reject(error ?? this.closed())
-    }
+    this.inbox.fail(error ?? this.closed())
     for (const callback of this.onClosed.splice(0)) callback(error)
   }
 
@@ -250,12 +225,6 @@ export class Comm {
     const text = `${peer} sent what is not a message of Dask: ${String(cause['what' as keyof MintakaError] ?? cause.message)}.`
     return new MintakaError('DASK_PROTOCOL', text, { peer, cause })
   }
-}
-
-interface Waiting {
-  readonly resolve: (message: unknown) => void
-  readonly reject: (error: Error) => void
-  timer: NodeJS.Timeout | undefined
 }
 
 function peerOf({ remoteAddress = 'unknown', remotePort = 0 }: Socket): string {

@@ -2,11 +2,17 @@ import { PyGlobal, PyObject } from './objects.js'
 
 /**
  * What a call in a pickle makes: for the few calls that old protocols write data with, the data; for all others an object
- * that only says what was to be called.
+ * that only says what was to be called. `spend` is told how much is copied for it.
  */
-export function known(callable: unknown, args: readonly unknown[]): unknown {
+export function known(callable: unknown, args: readonly unknown[], spend: (size: number) => void): unknown {
   const make = callable instanceof PyGlobal ? makers.get(callable.type) : undefined
-  return make?.(args) ?? new PyObject(callable, args)
+  if (!make) return new PyObject(callable, args)
+  spend(sizeOf(args[0]))
+  return make(args) ?? new PyObject(callable, args)
+}
+
+function sizeOf(value: unknown): number {
+  return typeof value === 'string' || Array.isArray(value) ? value.length : value instanceof Set ? value.size : 0
 }
 
 type Make = (args: readonly unknown[]) => unknown

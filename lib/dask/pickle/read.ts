@@ -1,8 +1,8 @@
 import { guarded, malformed } from '../protocol/malformed.js'
+import { PickleInput } from './input.js'
 import { known } from './known.js'
 import { PyGlobal, PyObject, PyTuple, pyTuple } from './objects.js'
 import { op } from './opcodes.js'
-import { readUtf8 } from './text.js'
 
 /**
  * Reads a pickle of any protocol without ever carrying anything out: what is not data is a `PyGlobal` or a `PyObject`.
@@ -19,38 +19,40 @@ export function loads(bytes: Uint8Array, buffers: readonly Uint8Array[] = []): u
 
 /** The stack machine for which a pickle is the program. */
 class Machine {
-  private readonly bytes: Buffer
+  private readonly input: PickleInput
   private readonly buffers: readonly Uint8Array[]
-  private at = 0
   private nextBuffer = 0
   private readonly stack: unknown[] = []
   /** Where in the stack the marks are. */
   private readonly marks: number[] = []
   private readonly memo: unknown[] = []
   private memoized = 0
+  /** How much may be copied yet: no more than there is, though a pickle can refer to one thing any number of times. */
+  private left: number
 
   constructor(bytes: Uint8Array, buffers: readonly Uint8Array[]) {
-    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.input = new PickleInput(bytes)
     this.buffers = buffers
+    this.left = bytes.length
   }
 
   run(): unknown {
     for (;;) {
-      const code = this.u8()
+      const code = this.input.u8()
       if (code === op.STOP) return this.pop()
       this.step(code)
     }
   }
 
   private step(code: number): void {
-    const { stack } = this
+    const { stack, input } = this
     switch (code) {
       // Told by the pickle of itself: how it was written.
       case op.PROTO:
-        this.skip(1)
+        input.skip(1)
         return
       case op.FRAME:
-        this.skip(8)
+        input.skip(8)
         return
 
       case op.NONE:
@@ -63,53 +65,53 @@ class Machine {
         stack.push(false)
         return
       case op.BININT1:
-        stack.push(this.u8())
+        stack.push(input.u8())
         return
       case op.BININT2:
-        stack.push(this.bytes.readUInt16LE(this.skip(2)))
+        stack.push(input.u16())
         return
       case op.BININT:
-        stack.push(this.bytes.readInt32LE(this.skip(4)))
+        stack.push(input.i32())
         return
       case op.LONG1:
-        stack.push(this.long(this.u8()))
+        stack.push(input.long(input.u8()))
         return
       case op.LONG4:
-        stack.push(this.long(this.u32()))
+        stack.push(input.long(input.u32()))
         return
       case op.BINFLOAT:
-        stack.push(this.bytes.readDoubleBE(this.skip(8)))
+        stack.push(input.f64())
         return
       case op.INT:
-        stack.push(this.decimalOrBoolean())
+        stack.push(input.decimalOrBooleanLine())
         return
       case op.LONG:
-        stack.push(integer(this.line().replace(/L$/, '')))
+        stack.push(input.decimalLine())
         return
       case op.FLOAT:
-        stack.push(float(this.line()))
+        stack.push(input.floatLine())
         return
 
       case op.SHORT_BINUNICODE:
-        stack.push(this.text(this.u8()))
+        stack.push(input.text(input.u8()))
         return
       case op.BINUNICODE:
-        stack.push(this.text(this.u32()))
+        stack.push(input.text(input.u32()))
         return
       case op.BINUNICODE8:
-        stack.push(this.text(this.u64()))
+        stack.push(input.text(input.u64()))
         return
       case op.SHORT_BINBYTES:
       case op.SHORT_BINSTRING:
-        stack.push(this.data(this.u8()))
+        stack.push(input.data(input.u8()))
         return
       case op.BINBYTES:
       case op.BINSTRING:
-        stack.push(this.data(this.u32()))
+        stack.push(input.data(input.u32()))
         return
       case op.BINBYTES8:
       case op.BYTEARRAY8:
-        stack.push(this.data(this.u64()))
+        stack.push(input.data(input.u64()))
         return
       case op.NEXT_BUFFER:
         stack.push(this.buffer())
@@ -182,8 +184,8 @@ class Machine {
         return
 
       case op.GLOBAL: {
-        const module = this.line()
-        stack.push(new PyGlobal(module, this.line()))
+        const module = input.line()
+        stack.push(new PyGlobal(module, input.line()))
         return
       }
       case op.STACK_GLOBAL: {
@@ -193,7 +195,7 @@ class Machine {
       }
       case op.REDUCE: {
         const args = asArgs(this.pop())
-        stack.push(known(this.pop(), args))
+        stack.push(known(this.pop(), args, this.spend))
         return
       }
       case op.NEWOBJ: {
@@ -234,25 +236,25 @@ class Machine {
         this.put(this.memoized)
         return
       case op.BINPUT:
-        this.put(this.u8())
+        this.put(input.u8())
         return
       case op.LONG_BINPUT:
-        this.put(this.u32())
+        this.put(input.u32())
         return
       case op.PUT:
-        this.put(Number(this.line()))
+        this.put(Number(input.line()))
         return
       case op.BINGET:
-        stack.push(this.get(this.u8()))
+        stack.push(this.get(input.u8()))
         return
       case op.LONG_BINGET:
-        stack.push(this.get(this.u32()))
+        stack.push(this.get(input.u32()))
         return
       case op.GET:
-        stack.push(this.get(Number(this.line())))
+        stack.push(this.get(Number(input.line())))
         return
       default:
-        throw malformed(`a pickle has the opcode 0x${code.toString(16)} at ${this.at - 1}, which is not known`)
+        throw malformed(`a pickle has the opcode 0x${code.toString(16)} at ${input.at - 1}, which is not known`)
     }
   }
 
@@ -280,7 +282,7 @@ class Machine {
 
   // Python numbers what it keeps from zero on. A larger number would make an array of holes.
   private put(index: number): void {
-    if (!(index >= 0 && index <= this.bytes.length)) throw malformed(`a pickle keeps something as number ${index}`)
+    if (!(index >= 0 && index <= this.input.size)) throw malformed(`a pickle keeps something as number ${index}`)
     if (!(index in this.memo)) this.memoized++
     this.memo[index] = this.top()
   }
@@ -290,86 +292,16 @@ class Machine {
     return this.memo[index]
   }
 
+  private readonly spend = (size: number): void => {
+    this.left -= size
+    if (this.left < 0) throw malformed('a pickle makes more than it holds')
+  }
+
   private buffer(): Uint8Array {
     const buffer = this.buffers[this.nextBuffer++]
     if (!buffer) throw malformed(`a pickle refers to buffer ${this.nextBuffer - 1}, which did not come with it`)
     return Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength)
   }
-
-  /** Passes `size` bytes, and tells where they start. */
-  private skip(size: number): number {
-    const start = this.at
-    if (start + size > this.bytes.length) throw malformed(`a pickle of ${this.bytes.length} bytes is not whole`)
-    this.at = start + size
-    return start
-  }
-
-  private u8(): number {
-    return this.bytes[this.skip(1)]!
-  }
-
-  private u32(): number {
-    return this.bytes.readUInt32LE(this.skip(4))
-  }
-
-  private u64(): number {
-    const start = this.skip(8)
-    return this.bytes.readUInt32LE(start) + this.bytes.readUInt32LE(start + 4) * 2 ** 32
-  }
-
-  private data(size: number): Buffer {
-    const start = this.skip(size)
-    return this.bytes.subarray(start, this.at)
-  }
-
-  private text(size: number): string {
-    const start = this.skip(size)
-    return readUtf8(this.bytes, start, this.at)
-  }
-
-  private line(): string {
-    const end = this.bytes.indexOf(10, this.at)
-    if (end < 0) throw malformed('a line of a pickle has no end')
-    const text = this.bytes.toString('utf8', this.at, end)
-    this.at = end + 1
-    return text
-  }
-
-  private decimalOrBoolean(): number | bigint | boolean {
-    const line = this.line()
-    return line === '00' ? false : line === '01' ? true : integer(line)
-  }
-
-  // Little-endian two's complement.
-  private long(size: number): number | bigint {
-    if (size === 0) return 0
-    const bytes = this.data(size)
-    if (size <= 6) return bytes.readIntLE(0, size)
-    const unsigned = BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`)
-    const value = bytes[size - 1]! & 0x80 ? unsigned - (1n << BigInt(8 * size)) : unsigned
-    return small(value)
-  }
-}
-
-function small(value: bigint): number | bigint {
-  const number = Number(value)
-  return Number.isSafeInteger(number) ? number : value
-}
-
-/** More digits than Python itself reads at once. */
-const maxDigits = 4_300
-
-function integer(text: string): number | bigint {
-  if (!/^[+-]?\d+$/.test(text) || text.length > maxDigits) throw malformed('a pickle has an int that is none')
-  return small(BigInt(text.replace('+', '')))
-}
-
-function float(text: string): number {
-  if (/^[+-]?nan$/i.test(text)) return Number.NaN
-  if (/^[+-]?inf$/i.test(text)) return text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
-  const value = Number(text)
-  if (text === '' || Number.isNaN(value)) throw malformed('a pickle has a float that is none')
-  return value
 }
 
 function asTuple(items: unknown[]): PyTuple {

@@ -24,12 +24,19 @@ export function readMsgpack(bytes: Uint8Array, options: MsgpackOptions = {}): un
   return value
 }
 
-/** A key of a map as a string: a Dask key may be a tuple or an int, and is then its JSON. */
+/**
+ * A key of a map as a string. Dask's keys are strings, or tuples, ints and bytes: of these it is a text that is the same for
+ * the same key, `["x",0]`.
+ */
 export function keyText(key: unknown): string {
-  if (typeof key === 'string') return key
-  return JSON.stringify(key, (_, part: unknown) =>
-    typeof part === 'bigint' ? String(part) : part instanceof Uint8Array ? Buffer.from(part).toString('latin1') : part,
-  )
+  return typeof key === 'string' ? key : partText(key)
+}
+
+function partText(part: unknown): string {
+  if (typeof part === 'string') return JSON.stringify(part)
+  if (Array.isArray(part)) return `[${part.map(partText).join(',')}]`
+  if (part instanceof Uint8Array) return `b${JSON.stringify(Buffer.from(part).toString('latin1'))}`
+  return typeof part === 'object' && part !== null ? '{}' : String(part)
 }
 
 class MsgpackReader {

@@ -42,9 +42,9 @@ export interface TaskOptions {
   readonly description?: string | undefined
   /** Local values that travel with the code to a worker: `{ captures: { k } }`. */
   readonly captures?: Readonly<Record<string, unknown>> | undefined
-  /** Files beside the source that travel to remote workers. */
+  /** Files or folders that travel to remote workers, relative to the file of the task: `['./words.json']`. */
   readonly files?: readonly string[] | undefined
-  /** Packages that are installed on remote workers and need not travel. */
+  /** Packages that are installed on remote workers and do not travel, such as native ones: `['sharp']`. */
   readonly external?: readonly string[] | undefined
 }
 

@@ -6,15 +6,16 @@ import { type Colors, clean, colorsOf, printJson, printLine } from './print.js'
 export function define(command: Command): void {
   command
     .argument('<file...>', 'files that define tasks')
+    .option('--remote', 'ask for workers on other machines too, which have none of your packages and files')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nThe files are read and never run.\n\nExample:\n  $ mintaka check src/flows/*.ts')
     .action(check)
 }
 
-async function check(files: readonly string[], { json }: { json?: true }): Promise<void> {
+async function check(files: readonly string[], { json, remote }: { json?: true; remote?: true }): Promise<void> {
   const { checkFile } = await import('../shipping/index.js')
   const found: { file: string; findings: Finding[] }[] = []
-  for (const file of files) found.push({ file, findings: await checkFile(file).catch(unreadable) })
+  for (const file of files) found.push({ file, findings: await checkFile(file, { remote }).catch(unreadable) })
   if (found.some(({ findings }) => findings.some(({ level }) => level === 'error'))) process.exitCode = 1
   if (json) return printJson(found.flatMap(({ file, findings }) => findings.map(finding => ({ file, ...finding }))))
   const palette = colorsOf(process.stdout)

@@ -93,7 +93,8 @@ class ShippedFile<Code extends Shipped> {
     })
     const task = findTask(source, name)
     const slice = sliceTask(source, task, captureKeys)
-    const isAsWritten = isSame(captureKeys, keysAsWritten(task)) && isSame(lists, this.#listsAsWritten(task))
+    const isAsWritten =
+      isSame(captureKeys, keysAsWritten(task)) && isSame(lists, listsAsWritten(task, this.#destination))
     const code =
       (isAsWritten ? (await this.#makeTogether(source, lists)).get(name) : undefined) ??
       (await bundled(source, [slice], lists, this.#destination)).get(name)!
@@ -106,16 +107,10 @@ class ShippedFile<Code extends Shipped> {
     const key = JSON.stringify(lists)
     const known = this.#together.get(key)
     if (known) return known
-    const tasks = tasksOf(source).filter(
-      task => this.#destination.takes(task) && isSame(lists, this.#listsAsWritten(task)),
-    )
-    const made = bundled(source, slicesOf(source, tasks), lists, this.#destination)
+    const tasks = tasksOf(source).filter(task => isSame(lists, listsAsWritten(task, this.#destination)))
+    const made = bundled(source, slicesOf(source, tasks, this.#destination), lists, this.#destination)
     this.#together.set(key, made)
     return made
-  }
-
-  #listsAsWritten({ lists }: Definition): Lists {
-    return this.#destination.listsOf(lists ?? noLists)
   }
 
   async #read(): Promise<Source> {
@@ -127,9 +122,31 @@ class ShippedFile<Code extends Shipped> {
   }
 }
 
-/** The slices of those tasks that can be sent as they are written. Each of the others says so when it is asked for. */
-export function slicesOf(source: Source, tasks: readonly Definition[]): Slice[] {
-  const names = new Set(tasks.flatMap(({ name, isCertain }) => (isCertain ? (name ?? []) : [])))
+/** What becomes of all tasks of a file that can be sent as they are written there, by their names. */
+export async function bundledAsWritten<Code extends Shipped>(
+  source: Source,
+  tasks: readonly Definition[],
+  destination: Destination<Code>,
+): Promise<Map<string, Code | MintakaError>> {
+  const groups = new Map<string, Definition[]>()
+  for (const task of tasks) {
+    const key = JSON.stringify(listsAsWritten(task, destination))
+    groups.set(key, [...(groups.get(key) ?? []), task])
+  }
+  const results = [...groups.values()].map(group =>
+    bundled(source, slicesOf(source, group, destination), listsAsWritten(group[0]!, destination), destination),
+  )
+  return new Map((await Promise.all(results)).flatMap(result => [...result]))
+}
+
+/** Those that cannot be cut out say so when they are asked for. */
+function slicesOf<Code extends Shipped>(
+  source: Source,
+  tasks: readonly Definition[],
+  destination: Destination<Code>,
+): Slice[] {
+  const taken = tasks.filter(task => task.isCertain && destination.takes(task))
+  const names = new Set(taken.flatMap(({ name }) => name ?? []))
   return [...names].flatMap(name => {
     try {
       const task = findTask(source, name)
@@ -140,22 +157,27 @@ export function slicesOf(source: Source, tasks: readonly Definition[]): Slice[] 
   })
 }
 
-/** What becomes of slices of a file, by the names of the tasks. */
-export async function bundled<Code extends Shipped>(
+async function bundled<Code extends Shipped>(
   source: Source,
   slices: readonly Slice[],
   lists: Lists,
   destination: Destination<Code>,
 ): Promise<Map<string, Code | MintakaError>> {
+  if (slices.length === 0) return new Map()
   const { bundle } = await import('./bundle.js')
   return bundle(source, slices, await destination.prepare(source, lists))
+}
+
+/** Options that are not plain to see (`task('x', fn, options)`) seldom list anything. */
+function listsAsWritten<Code extends Shipped>({ lists }: Definition, destination: Destination<Code>): Lists {
+  return destination.listsOf(lists ?? noLists)
 }
 
 function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-/** Options that are not plain to see (`task('x', fn, options)`) seldom hold captures. */
+/** And seldom hold captures. */
 function keysAsWritten({ captureKeys }: Definition): readonly string[] {
   return captureKeys?.toSorted() ?? []
 }

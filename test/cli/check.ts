@@ -42,6 +42,16 @@ test('says of each task what is wrong, and where', async t => {
   ])
 })
 
+test('asks for other machines too', async t => {
+  const mintaka = mintakaIn(
+    t.testdir({ 'a.mjs': "import { task } from 'mintaka'\nexport const here = task('here', () => import.meta.url)" }),
+  )
+  t.equal((await mintaka('check', 'a.mjs')).code, 0)
+  const { code, stdout } = await mintaka('check', 'a.mjs', '--remote')
+  t.equal(code, 1)
+  t.match(stdout, /^error {4}a.mjs:2 {2}here\n {9}.*\(a.mjs:2: import.meta.url\).*\(ASSET\)/)
+})
+
 test('a file that is missing, or defines no tasks, is told', async t => {
   const mintaka = mintakaIn(t.testdir({ 'empty.ts': 'export {}' }))
   const missing = await mintaka('check', 'nowhere.ts')

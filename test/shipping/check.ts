@@ -53,3 +53,43 @@ test('a check of a file without tasks, and of none, finds nothing', async t => {
   t.strictSame(await checkFile(join(folder, 'a.ts')), [])
   await t.rejects(checkFile(join(folder, 'b.ts')), { code: 'ENOENT' })
 })
+
+test('a check for other machines also tells what they would not have', async t => {
+  const far = `import { readFileSync } from 'node:fs'
+import { task } from 'mintaka'
+import { parseSync } from 'oxc-parser'
+import { old } from './old.cjs'
+task('fine', (n: number) => n)
+task('asset', () => readFileSync(new URL('./a.json', import.meta.url)))
+task('listed', () => readFileSync(new URL('./a.json', import.meta.url)), { files: ['a.json'] })
+task('native', () => parseSync('a.js', ''))
+task('installed', () => parseSync('a.js', ''), { external: ['oxc-parser'] })
+task('package', () => old)
+function factory(k: number) { task('local', () => k) }
+`
+  const folder = t.testdir({
+    'a.ts': far,
+    'a.json': '{}',
+    'old.cjs': "exports.old = require('asks')",
+    node_modules: { asks: { 'package.json': '{}', 'index.js': 'module.exports = __dirname' } },
+  })
+  const near = await checkFile(join(folder, 'a.ts'))
+  t.strictSame(
+    near.filter(({ level }) => level !== 'ok').map(({ task }) => task),
+    ['local'],
+  )
+  const findings = await checkFile(join(folder, 'a.ts'), { remote: true })
+  t.strictSame(
+    findings.map(({ line, task, level, code }) => [line, task, level, code]),
+    [
+      [5, 'fine', 'ok', undefined],
+      [6, 'asset', 'error', 'ASSET'],
+      [7, 'listed', 'ok', undefined],
+      [8, 'native', 'error', 'NATIVE'],
+      [9, 'installed', 'ok', undefined],
+      [10, 'package', 'warning', 'ASSET'],
+      [11, 'local', 'error', 'CAPTURES_LOCAL'],
+    ],
+  )
+  t.match(findings[5]!.message, /asks index.js:1/)
+})

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { test } from 'tap'
 import { isMintakaError } from '../../lib/core/errors.js'
-import { door, shipped, source } from './fixtures/ship.js'
+import { door, shipped, shippedFar, source } from './fixtures/ship.js'
 
 /** Numbers that look like chance and are the same for the same seed. */
 function chance(seed: number): (below: number) => number {
@@ -80,6 +80,7 @@ test('whatever a slice gives is what the file gives at home', async t => {
       },
     },
   })
+  const cache = join(folder, 'cache')
   const home = new Map<string, () => unknown>()
   const task = (name: string, fn: () => unknown) => {
     home.set(name, fn)
@@ -94,13 +95,16 @@ test('whatever a slice gives is what the file gives at home', async t => {
     await import(pathToFileURL(join(folder, `p${seed}.mjs`)).href)
     for (const name of tasks) {
       const fn = await shipped(path, name).catch((error: unknown) => error)
-      if (typeof fn !== 'function') {
+      const far = await shippedFar(path, name, cache).catch((error: unknown) => error)
+      if (typeof fn !== 'function' || typeof far !== 'function') {
         if (!isMintakaError(fn, 'STALE_VARIABLE')) t.fail(`seed ${seed}, task ${name}: ${fn}`, { code })
+        if (!isMintakaError(far, 'STALE_VARIABLE')) t.fail(`seed ${seed}, task ${name}, far: ${far}`, { code })
         refused++
         continue
       }
-      const [there, here] = [JSON.stringify(fn()), JSON.stringify(home.get(name)!())]
-      if (there !== here) t.equal(there, here, `seed ${seed}, task ${name}`, { code })
+      const here = JSON.stringify(home.get(name)!())
+      for (const there of [fn(), far()].map(value => JSON.stringify(value)))
+        if (there !== here) t.equal(there, here, `seed ${seed}, task ${name}`, { code })
       same++
     }
   }

@@ -41,7 +41,7 @@ function addressOf(path: string): string {
 }
 
 function packageAs(
-  { path, kind, importer }: OnResolveArgs,
+  { path, importer }: OnResolveArgs,
   found: ResolveResult,
   external: readonly string[],
   natives: Map<string, string>,
@@ -49,9 +49,8 @@ function packageAs(
   const name = packageName(path)
   if (name !== undefined && external.includes(name)) return { path, external: true }
   if (found.errors.length > 0) {
-    // a package that is not there is an error when it is asked for, and many packages never ask
-    const isLate = kind !== 'import-statement' && isInPackage(importer)
-    return isLate && name !== undefined ? { path, external: true } : undefined
+    // what a package imports and is not there is an error when it is asked for, as at home: many never ask
+    return isInPackage(importer) && name !== undefined ? { path, external: true } : undefined
   }
   const native = nativeAt(found.path)
   if (found.external || native === undefined) return undefined

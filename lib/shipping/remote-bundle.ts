@@ -150,9 +150,9 @@ async function warningsOf({ name }: Slice, id: string, graph: Graph, { listed }:
   for (const file of graph.askingFrom(id)) {
     const found = packageOf(file)
     if (!found || listed.covers(found.folder)) continue
-    const lines = await linesAsking(file)
     const path = relative(found.folder, file)
-    places.set(found.name, [...(places.get(found.name) ?? []), ...lines.map(line => `${found.name} ${path}:${line}`)])
+    const where = (await linesAsking(file)).map(line => `${found.name} ${path}:${line}`)
+    if (where.length > 0) places.set(found.name, [...(places.get(found.name) ?? []), ...where])
   }
   return [...places].map(
     ([each, where]) =>
@@ -161,8 +161,13 @@ async function warningsOf({ name }: Slice, id: string, graph: Graph, { listed }:
   )
 }
 
+/** Files so large are searched, not read closer. */
+const mostCharacters = 500_000
+
 async function linesAsking(file: string): Promise<number[]> {
   const code = await readFile(file, 'utf8')
+  const source = code.length < mostCharacters ? await readSource(file, code).catch(() => undefined) : undefined
+  if (source) return questionsOf(source).map(({ line }) => line)
   const lines = new Lines(code)
   return [...code.matchAll(new RegExp(mentionsHere, 'g'))].map(({ index }) => lines.lineOf(index))
 }

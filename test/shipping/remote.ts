@@ -34,7 +34,9 @@ exports.here = path.basename(__filename) + (typeof __dirname)`,
   '@scope': { deep: { 'package.json': '{}', 'index.js': 'exports.deep = { yes: true }' } },
   'never-asked': {
     'package.json': '{}',
-    'index.js': "exports.one = 1\nexports.other = () => require('not-installed-anywhere')",
+    'index.js':
+      "exports.one = 1 // __dirname\nexports.other = () => require('not-installed-anywhere')\nexports.tools = () => import('./tools.mjs')",
+    'tools.mjs': "import 'nor-this'",
   },
 }
 
@@ -116,7 +118,9 @@ task('x', async () => [name, add(1, 2), again === add, (await lazy()).late, comm
     'index.jsstring',
     1,
   ])
-  t.strictSame(shipment.bundle.external, ['not-installed-anywhere'])
+  t.strictSame(shipment.bundle.external, ['nor-this', 'not-installed-anywhere'])
+  t.match(shipment.warnings, [/'common-only', which asks where it is installed \(common-only lib\/index.js:8\)/])
+  t.equal(shipment.warnings.length, 1)
 })
 
 test('zod, semver and yaml travel', async t => {

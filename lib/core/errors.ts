@@ -53,6 +53,8 @@ export const errorCodes = {
   DASK_VERSION: 'a Dask scheduler has a version that is not understood',
   SCHEDULER_LOST: 'the connection to a Dask scheduler was lost',
   RESULT_LOST: 'a result that had stayed on a Dask cluster is there no more',
+  DASK_PYTHON: 'no Python with Dask was found, which a temporary cluster needs',
+  DASK_CLUSTER: 'a temporary Dask cluster could not start, or ended',
   // store
   STORE_OPEN_FAILED: 'the store could not be opened',
   STORE_WRITE_FAILED: 'the store could not write',

@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort, type ResourceLimits, type Worker } from 'node:worker_threads'
 import type { Piscina as PiscinaType } from 'piscina'
+import { withoutPreloads } from '../core/preloads.js'
 import type { Code, Notice, ThreadStart } from './protocol.js'
 
 export type PiscinaClass = typeof PiscinaType
@@ -98,11 +99,4 @@ function piscinaOptions({ resourceLimits }: WorkerOptions) {
     env: { ...process.env, NODE_OPTIONS: withoutPreloads(process.env['NODE_OPTIONS'] ?? '') },
     ...(resourceLimits ? { resourceLimits } : {}),
   }
-}
-
-/** NODE_OPTIONS without what would load other code into a thread. */
-export function withoutPreloads(options: string): string {
-  return options
-    .replace(/(?<=^|\s)(?:--import|--require|-r|--loader|--experimental-loader)(?:=|\s+)(?:"[^"]*"|\S+)/g, '')
-    .trim()
 }

@@ -1,0 +1,63 @@
+"""The scheduler of a cluster on this machine: Dask's own, on a tether.
+
+    python -m mintaka_dask.scheduler FOLDER NAME
+
+listens on a free port of 127.0.0.1 and writes its address to that file, whole from the first moment, as the option
+``--scheduler-file`` of workers wants it. The folder is removed at its end.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+
+from distributed import Scheduler
+from distributed.utils import format_dashboard_link
+from mintaka_dask import tether
+from mintaka_dask.parent import Parent
+
+
+async def main(folder, name):
+    parent = Parent()
+    scheduler = await Scheduler(host="127.0.0.1", port=0, **_dashboard())
+    _write_whole(os.path.join(folder, name), json.dumps({"type": "Scheduler", "id": scheduler.id, "address": scheduler.address}))
+
+    async def ready():
+        return {"address": scheduler.address, "dashboardLink": _link(scheduler)}
+
+    async def retire(names):
+        """Workers leave; what they hold goes to those that stay."""
+        await scheduler.retire_workers(names=names, close_workers=True, remove=True)
+
+    serving = asyncio.ensure_future(parent.serve({"ready": ready, "retire": retire}))
+    await asyncio.wait([serving, asyncio.ensure_future(scheduler.finished())], return_when=asyncio.FIRST_COMPLETED)
+    tether.end_within(1)
+    await scheduler.close()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)  # there is nothing more to do, and an interpreter takes its time to find out
+
+
+# Whatever is told, a scheduler has a small server of pages; the ones worth looking at need bokeh.
+def _dashboard():
+    try:
+        import distributed.dashboard.scheduler  # noqa: F401
+    except ImportError:
+        return {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    return {"dashboard": True, "dashboard_address": "127.0.0.1:8787"}
+
+
+def _link(scheduler):
+    if "distributed.dashboard.scheduler" not in sys.modules:
+        return None
+    return format_dashboard_link("127.0.0.1", scheduler.services["dashboard"].port)
+
+
+def _write_whole(file, text):
+    with open(f"{file}.part", "w", encoding="utf-8") as part:
+        part.write(text)
+    os.replace(f"{file}.part", file)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

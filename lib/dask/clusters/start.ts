@@ -1,0 +1,88 @@
+import { MintakaError } from '../../core/errors.js'
+import type { AdaptLimits, Cluster, ClusterLog, ClusterOptions } from './cluster.js'
+import { startLocalCluster } from './local.js'
+import { checkAdapt, checkClusterOptions, workersFor } from './options.js'
+import { startPythonCluster } from './python-cluster.js'
+
+/** Makes a cluster; the signal ends a start that has not ended. */
+export type ClusterFactory = (options: { readonly signal: AbortSignal | undefined }) => Cluster | Promise<Cluster>
+
+/** What a temporary cluster is made of. */
+export interface TemporaryCluster {
+  /** Default: a scheduler and workers on this machine. A function, or a Python class by its dotted name. */
+  readonly cluster?: string | ClusterFactory | undefined
+  readonly clusterOptions?: (ClusterOptions & Readonly<Record<string, unknown>>) | undefined
+  /** Lets Dask scale it. */
+  readonly adapt?: AdaptLimits | undefined
+}
+
+export interface StartOptions {
+  readonly log: ClusterLog
+  readonly signal?: AbortSignal | undefined
+  /** Among how many processors the default numbers are divided. Default: those that Node reports. */
+  readonly processors?: number | undefined
+  /** What starts a Node worker on this machine; its flags come after it. */
+  readonly nodeWorker?: readonly string[] | undefined
+}
+
+/** Starts a temporary cluster of whatever kind. Rejects with INVALID_OPTION, DASK_PYTHON, DASK_CLUSTER. */
+export async function startCluster(wanted: TemporaryCluster, options: StartOptions): Promise<Cluster> {
+  const { cluster, clusterOptions = {}, adapt } = wanted
+  if (typeof cluster === 'function') return startOwn(cluster, wanted, options)
+  const { processors, ...surroundings } = options
+  if (cluster !== undefined) return startPythonCluster(cluster, { clusterOptions, adapt, ...surroundings })
+  if (!adapt) return startLocalCluster({ ...clusterOptions, ...options })
+  return startPythonCluster(localClass, {
+    ...surroundings,
+    clusterOptions: adaptiveOptions(clusterOptions, adapt, processors),
+    adapt,
+  })
+}
+
+// What scales is Dask's own class, held by a Python process.
+const localClass = 'distributed.LocalCluster'
+
+function adaptiveOptions(options: ClusterOptions, adapt: AdaptLimits, processors: number | undefined) {
+  checkClusterOptions(options)
+  checkAdapt(adapt)
+  if (options.pythonWorkers) {
+    const fix = 'Leave one of the two out, or give the address of a cluster that has Python workers.'
+    throw new MintakaError('INVALID_OPTION', `A cluster that adapts has no 'pythonWorkers'. ${fix}`)
+  }
+  const { pythonWorkers, workers = adapt.minimum, ...others } = options
+  const { threadsPerWorker } = workersFor({ threadsPerWorker: options.threadsPerWorker }, processors)
+  return { ...others, workers, threadsPerWorker, host: '127.0.0.1', dashboard_address: '127.0.0.1:8787' }
+}
+
+async function startOwn(
+  factory: ClusterFactory,
+  { adapt }: TemporaryCluster,
+  { signal }: StartOptions,
+): Promise<Cluster> {
+  const cluster: unknown = await factory({ signal })
+  if (!isCluster(cluster)) {
+    const what = 'an object with a schedulerAddress (tcp://… or tls://…) and [Symbol.asyncDispose]'
+    throw new MintakaError('INVALID_OPTION', `The option 'cluster' should be a function that returns ${what}.`)
+  }
+  if (adapt) await adaptOwn(cluster, adapt)
+  return cluster
+}
+
+async function adaptOwn(cluster: Cluster, adapt: AdaptLimits): Promise<void> {
+  try {
+    checkAdapt(adapt)
+    if (!cluster.adapt) {
+      throw new MintakaError('INVALID_OPTION', "The option 'adapt' needs a cluster that has a method of that name.")
+    }
+    await cluster.adapt(adapt)
+  } catch (error) {
+    await cluster[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+function isCluster(value: unknown): value is Cluster {
+  if (typeof value !== 'object' || value === null) return false
+  const { schedulerAddress, [Symbol.asyncDispose]: dispose } = value as Partial<Cluster>
+  return /^(tcp|tls):\/\//.test(String(schedulerAddress)) && typeof dispose === 'function'
+}

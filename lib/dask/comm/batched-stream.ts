@@ -10,26 +10,26 @@ export class BatchedStream {
   private readonly intervalMs: number
   private batch = new MessageBatch()
   private lastFlush = Number.NEGATIVE_INFINITY
-  private state: 'resting' | 'due' | 'kept back' = 'resting'
+  /** Of what is waiting to go out; undefined if nothing is. */
+  private due: Due | undefined
 
   constructor(comm: Comm, intervalMs: number) {
     this.comm = comm
     this.intervalMs = intervalMs
+    comm.whenClosed(() => this.due?.cancel())
   }
 
   /** Throws INVALID_ARGUMENT for what no message can hold. What is sent after the connection has ended is lost. */
   send(message: unknown): void {
     if (this.comm.isClosed) return
     this.batch.add(message)
-    if (this.state !== 'resting') return
-    this.state = 'due'
-    const wait = this.lastFlush + this.intervalMs - performance.now()
-    if (wait <= 0) setImmediate(() => this.due())
-    else setTimeout(() => this.due(), wait)
+    this.due ??= inMs(this.lastFlush + this.intervalMs - performance.now(), () => this.flushOrWait())
   }
 
   /** Sends what is waiting at once, however slowly the peer reads. */
   flush(): void {
+    this.due?.cancel()
+    this.due = undefined
     if (this.batch.size === 0 || this.comm.isClosed) return
     const frames = this.batch.frames()
     this.batch = new MessageBatch()
@@ -37,13 +37,30 @@ export class BatchedStream {
     this.comm.writeFrames(frames)
   }
 
-  private due(): void {
-    if (this.comm.isFull) {
-      this.state = 'kept back'
-      void this.comm.drained().then(() => this.due())
-      return
+  private flushOrWait(): void {
+    if (!this.comm.isFull) return this.flush()
+    let isWanted = true
+    this.due = {
+      cancel: () => {
+        isWanted = false
+      },
     }
-    this.state = 'resting'
-    this.flush()
+    void this.comm.drained().then(() => {
+      if (isWanted) this.flushOrWait()
+    })
   }
+}
+
+interface Due {
+  cancel(): void
+}
+
+/** At the end of this turn of the event loop at the earliest. */
+function inMs(ms: number, callback: () => void): Due {
+  if (ms <= 0) {
+    const turn = setImmediate(callback)
+    return { cancel: () => clearImmediate(turn) }
+  }
+  const timer = setTimeout(callback, ms)
+  return { cancel: () => clearTimeout(timer) }
 }

@@ -2,10 +2,11 @@ import type { Socket } from 'node:net'
 import { asError, type ErrorDetails, isMintakaError, MintakaError } from '../../core/errors.js'
 import { onAbort } from '../../core/on-abort.js'
 import { FrameReader, frameHead } from '../protocol/frames.js'
+import { malformed, malformedBy } from '../protocol/malformed.js'
 import { decodeMessage, encodeMessage } from '../protocol/message.js'
 import { formatAddress } from './address.js'
 import { type ConnectOptions, openSocket } from './connect.js'
-import { expectHello, hello } from './hello.js'
+import { hello, isHello } from './hello.js'
 import { Inbox } from './inbox.js'
 import { noConnection } from './no-connection.js'
 
@@ -24,6 +25,7 @@ export class Comm {
   private readonly socket: Socket
   private readonly reader = new FrameReader(frames => this.receive(frames))
   private readonly inbox = new Inbox()
+  private readonly onDrained: (() => void)[] = []
   private readonly onClosed: ((error: Error | undefined) => void)[] = []
   /** Whether nothing is to be told to the listener any more. */
   private isDeaf = false
@@ -37,6 +39,7 @@ export class Comm {
     socket.setNoDelay(true)
     socket.setKeepAlive(true, keepAliveMs)
     socket.on('data', chunk => this.feed(chunk))
+    socket.on('drain', () => this.tellDrained())
     socket.on('error', error => this.fail(this.lost(error.message, error)))
     socket.on('close', () => this.fail(this.lost('the other side closed it')))
   }
@@ -69,7 +72,8 @@ export class Comm {
   private async sayHello(timeoutMs: number): Promise<this> {
     try {
       this.write(hello)
-      expectHello(await this.read(Math.max(1, Math.ceil(timeoutMs))))
+      const message = await this.read(Math.max(1, Math.ceil(timeoutMs)))
+      if (!isHello(message)) throw malformedBy(this.peer, malformed('it does not begin with a handshake'))
       return this
     } catch (thrown) {
       this.abort()
@@ -114,13 +118,7 @@ export class Comm {
   drained(): Promise<void> {
     if (!this.isFull) return Promise.resolve()
     return new Promise(resolve => {
-      const done = () => {
-        this.socket.off('drain', done)
-        this.socket.off('close', done)
-        resolve()
-      }
-      this.socket.on('drain', done)
-      this.socket.on('close', done)
+      this.onDrained.push(resolve)
     })
   }
 
@@ -173,7 +171,7 @@ export class Comm {
     try {
       this.reader.feed(chunk)
     } catch (thrown) {
-      this.fail(isMintakaError(thrown, 'DASK_PROTOCOL') ? this.senseless(thrown) : asError(thrown))
+      this.fail(isMintakaError(thrown, 'DASK_PROTOCOL') ? malformedBy(this.peer, thrown) : asError(thrown))
     }
   }
 
@@ -200,8 +198,13 @@ export class Comm {
   private finish(error: Error | undefined): void {
     if (this.end) return
     this.end = { error }
+    this.tellDrained()
     this.inbox.fail(error ?? this.closed())
     for (const callback of this.onClosed.splice(0)) callback(error)
+  }
+
+  private tellDrained(): void {
+    for (const resolve of this.onDrained.splice(0)) resolve()
   }
 
   private expectOpen(): void {
@@ -218,12 +221,6 @@ export class Comm {
 
   private error(message: string, details: ErrorDetails = {}): MintakaError {
     return new MintakaError('DASK_CONNECT', message, { peer: this.peer, ...details })
-  }
-
-  private senseless(cause: MintakaError): MintakaError {
-    const { peer } = this
-    const text = `${peer} sent what is not a message of Dask: ${String(cause['what' as keyof MintakaError] ?? cause.message)}.`
-    return new MintakaError('DASK_PROTOCOL', text, { peer, cause })
   }
 }
 

@@ -19,6 +19,10 @@ export type DataReply =
 
 type Reply = Readonly<Record<string, unknown>>
 
+const maxConnectMs = 10_000
+/** Of connections to one address. */
+const maxResting = 16
+
 /** Asks schedulers and workers. One connection carries one question at a time; those that rest are used again. */
 export class RpcPool {
   private readonly options: RpcPoolOptions
@@ -40,18 +44,20 @@ export class RpcPool {
     fields: Readonly<Record<string, unknown>> = {},
     options: { readonly timeoutMs?: number } = {},
   ): Promise<unknown> {
-    return this.with(address, async comm => {
+    const timeoutMs = options.timeoutMs ?? this.options.timeoutMs
+    return this.with(address, timeoutMs, async comm => {
       comm.write({ op, reply: true, ...fields })
-      const reply = await comm.read(options.timeoutMs ?? this.options.timeoutMs)
+      const reply = await comm.read(timeoutMs)
       return () => succeeded(address, op, reply)
     })
   }
 
   /** Asks a worker for the values of `keys`: those it has. `who` is our own address. */
   getData(address: string, keys: readonly string[], who: string): Promise<DataReply> {
-    return this.with(address, async comm => {
+    const { timeoutMs } = this.options
+    return this.with(address, timeoutMs, async comm => {
       comm.write({ op: 'get_data', keys, who, reply: true })
-      const reply = await comm.read(this.options.timeoutMs)
+      const reply = await comm.read(timeoutMs)
       // It waits until we say that we have it.
       if (isReply(reply) && reply['status'] === 'OK') comm.write('OK')
       return () => dataIn(succeeded(address, 'get_data', reply))
@@ -66,8 +72,12 @@ export class RpcPool {
   }
 
   /** A connection is used again only if the question and its answer went through. */
-  private async with<T>(address: string, ask: (comm: Comm) => Promise<() => T>): Promise<T> {
-    const comm = await this.take(address)
+  private async with<T>(
+    address: string,
+    timeoutMs: number | undefined,
+    ask: (comm: Comm) => Promise<() => T>,
+  ): Promise<T> {
+    const comm = await this.take(address, timeoutMs)
     let answer: () => T
     try {
       answer = await ask(comm)
@@ -79,11 +89,11 @@ export class RpcPool {
     return answer()
   }
 
-  private async take(address: string): Promise<Comm> {
+  private async take(address: string, timeoutMs = maxConnectMs): Promise<Comm> {
     this.expectOpen()
     const resting = this.resting.get(address)?.pop()
     if (resting) return resting
-    const comm = await Comm.connect(address, { tls: this.options.tls })
+    const comm = await Comm.connect(address, { tls: this.options.tls, timeoutMs: Math.min(timeoutMs, maxConnectMs) })
     this.open.add(comm)
     comm.whenClosed(() => this.forget(address, comm))
     if (this.isClosed) comm.abort()
@@ -92,9 +102,10 @@ export class RpcPool {
 
   private giveBack(address: string, comm: Comm): void {
     if (comm.isClosed) return
-    const resting = this.resting.get(address)
-    if (resting) resting.push(comm)
-    else this.resting.set(address, [comm])
+    const resting = this.resting.get(address) ?? []
+    if (resting.length >= maxResting) return comm.close()
+    resting.push(comm)
+    this.resting.set(address, resting)
   }
 
   private forget(address: string, comm: Comm): void {

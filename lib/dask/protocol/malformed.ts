@@ -8,6 +8,13 @@ export function malformed(what: string, cause?: unknown): MintakaError {
   })
 }
 
+/** The same, by the one who sent it. */
+export function malformedBy(peer: string, cause: MintakaError): MintakaError {
+  const { what } = cause as MintakaError & { readonly what?: string }
+  const text = `${peer} sent what is not a message of Dask: ${what ?? cause.message}.`
+  return new MintakaError('DASK_PROTOCOL', text, { peer, cause })
+}
+
 /** Runs a reader of foreign bytes: whatever it throws is DASK_PROTOCOL, or already an error of ours. */
 export function guarded<T>(what: string, read: () => T): T {
   try {

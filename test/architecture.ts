@@ -33,6 +33,7 @@ const floors: Record<string, Floor> = {
       'lib/flow.ts',
       'lib/core',
       'lib/values',
+      'lib/dask',
       'lib/engine',
       'lib/executors',
       'lib/shipping',

@@ -16,10 +16,12 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
   'flow-run ls': { summary: 'list flow runs, newest first', load: () => import('./flow-run-ls.js') },
   'flow-run inspect': { summary: 'tell all about one flow run', load: () => import('./flow-run-inspect.js') },
   check: { summary: "tell whether a file's tasks can be sent to workers", load: () => import('./check.js') },
+  'dask worker': { summary: 'join a Dask cluster as a worker of Node', load: () => import('./dask-worker.js') },
   version: { summary: 'print the versions of mintaka and Node', load: () => import('./version.js') },
 }
 
 /** What stands before a verb of two words. */
 export const groups: Readonly<Record<string, string>> = {
   'flow-run': 'look at flow runs in the store',
+  dask: 'take part in Dask clusters',
 }

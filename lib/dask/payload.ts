@@ -94,12 +94,14 @@ export function decodePayload(bytes: Uint8Array): Payload {
 
 /**
  * What a worker tells its client while a task runs: lists of these are the events of a topic. `key` is the Dask key; times
- * are epoch milliseconds. Fields of a log line are JSON text.
+ * are epoch milliseconds. Fields of a log line are text by the `codec` of `values/json.ts`. What a call has said comes
+ * before its end.
  */
 export type WorkerEvent =
+  /** Not told of calls that end within a few milliseconds: that one has begun is said by its end too. */
   | readonly ['started', key: string, at: number]
   | readonly ['log', key: string, level: LogLevel, message: string, fields: string | null, at: number]
   | readonly ['printed', key: string, level: LogLevel, text: string, at: number]
   | readonly ['progress', key: string, fraction: number, note: string | null]
-  /** The code of a call that was cancelled has stopped. */
+  /** A call that was cancelled has stopped, or will never begin here. Told of each that had been given to a worker. */
   | readonly ['stopped', key: string]

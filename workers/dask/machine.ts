@@ -45,6 +45,11 @@ export class WorkerMachine<Spec, Value, Failure> {
    * use then.
    */
   handle(...stimuli: readonly Stimulus<Spec, Value, Failure>[]): Instruction<Spec, Value, Failure>[] {
+    return this.handleAll(stimuli)
+  }
+
+  /** As {@link handle}, of any number. */
+  handleAll(stimuli: readonly Stimulus<Spec, Value, Failure>[]): Instruction<Spec, Value, Failure>[] {
     const out: Instruction<Spec, Value, Failure>[] = (this.#out = [])
     for (const stimulus of stimuli) {
       this.#keys.story.because(stimulus.type)
@@ -57,6 +62,11 @@ export class WorkerMachine<Spec, Value, Failure> {
   /** The state of a key; `undefined`: it is not known. */
   task(key: string): Task<Spec> | undefined {
     return this.#keys.get(key)
+  }
+
+  /** Whether tasks that have yet to begin need its value. */
+  isNeeded(key: string): boolean {
+    return this.#keys.needing(key) !== undefined
   }
 
   /** How many keys are in each state that any is in. */

@@ -53,7 +53,7 @@ export class RpcPool {
   }
 
   /** Asks a worker for the values of `keys`: those it has. `who` is our own address. */
-  getData(address: string, keys: readonly string[], who: string): Promise<DataReply> {
+  getData(address: string, keys: readonly unknown[], who: string): Promise<DataReply> {
     const { timeoutMs } = this.options
     return this.with(address, timeoutMs, async comm => {
       comm.write({ op: 'get_data', keys, who, reply: true })

@@ -15,6 +15,8 @@ const pollFileMs = 10
 
 /** Runs a worker, or several, until the end. Gives the exit code: 0 if it was asked to end, 1 if it could not go on. */
 export async function runWorkers(flags: WorkerFlags): Promise<number> {
+  // Who reads what a worker says may be gone before it. That is no error to say anything about.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const nthreads = flags.nthreads ?? Math.max(1, Math.floor(defaultThreads() / flags.nworkers))
   return flags.nworkers > 1 ? supervise({ ...flags, nthreads }) : runWorker({ ...flags, nthreads })
 }

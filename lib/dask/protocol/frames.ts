@@ -8,8 +8,8 @@ export interface FrameLimits {
   readonly maxBytes: number
 }
 
-/** No stock peer comes near these: a value is cut into frames of 64 MiB. */
-export const defaultLimits: FrameLimits = { maxFrames: 4_194_304, maxBytes: 64 * 2 ** 30 }
+/** A stock peer sends each item of a list in a frame of its own, and cuts what is larger than 64 MiB. */
+export const defaultLimits: FrameLimits = { maxFrames: 2 ** 26, maxBytes: 64 * 2 ** 30 }
 
 /** As much as is allocated because a peer says that it will come. Beyond that, some of it must have come. */
 const trustedBytes = 8 * 2 ** 20

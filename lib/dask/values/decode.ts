@@ -11,7 +11,7 @@ import { dictOf, Foreign, pythonTypeOf, toJavaScript } from './python-values.js'
 
 /** A Python value that JavaScript cannot read: a DataFrame, a datetime. It can be passed on as it is. */
 export class Undecodable {
-  /** Of its Python class. */
+  /** Its Python class, or `list with datetime.date` and the like. */
   readonly typeName: string
   readonly serialized: Serialized
 
@@ -37,7 +37,7 @@ export function decodeValue(serialized: Serialized): unknown {
     try {
       return decode(serialized.header, framesOf(serialized), 0)
     } catch (thrown) {
-      if (thrown instanceof Foreign) return new Undecodable(thrown.typeName, serialized)
+      if (thrown instanceof Foreign) return new Undecodable(String(thrown), serialized)
       throw thrown
     }
   })
@@ -64,12 +64,16 @@ const families = new Map<string, Read>([
 function decodePickle([pickle, ...buffers]: Frames): unknown {
   if (!pickle) throw malformed('a value has no pickle')
   const value = loads(pickle, buffers)
+  return within(pythonTypeOf(value), () => toJavaScript(value))
+}
+
+/** The outermost thing has the last word. */
+function within<T>(type: string, read: () => T): T {
   try {
-    return toJavaScript(value)
+    return read()
   } catch (thrown) {
-    if (!(thrown instanceof Foreign)) throw thrown
-    const whole = pythonTypeOf(value)
-    throw new Foreign(whole === thrown.typeName ? whole : `${whole} with ${thrown.typeName}`)
+    if (thrown instanceof Foreign) thrown.within = type
+    throw thrown
   }
 }
 
@@ -96,16 +100,18 @@ function decodeCollection(header: Header, frames: Frames, depth: number): unknow
   const headers = header['sub-headers']
   const lengths = header['frame-lengths']
   if (!Array.isArray(headers) || !Array.isArray(lengths)) throw malformed('a collection has no headers')
+  const type = header['type-serialized']
   let at = 0
   const entries = headers.map((header: unknown, index): [unknown, unknown] => {
     const length: unknown = lengths[index]
     if (!isHeader(header) || typeof length !== 'number' || !(length >= 0) || at + length > frames.length) {
       throw malformed('a collection does not have what its header says')
     }
-    return [header['key'], decode(header, frames.slice(at, (at += length)), depth)]
+    const own = frames.slice(at, (at += length))
+    return [header['key'], within(String(type), () => decode(header, own, depth))]
   })
   const values = entries.map(([, value]) => value)
-  switch (header['type-serialized']) {
+  switch (type) {
     case 'dict':
       return dictOf(new Map(entries))
     case 'set':

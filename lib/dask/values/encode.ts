@@ -30,7 +30,8 @@ export interface EncodedValue {
 export function encodeValue(value: unknown, what = 'value'): EncodedValue {
   const kind = bytesKindOf(value)
   if (kind !== undefined) return asBytes(value as Uint8Array, kind)
-  const pickle = picklePlain(value)
+  // Bytes that could not be sent as bytes are in our own form, or refused.
+  const pickle = types.isUint8Array(value) ? undefined : picklePlain(value)
   if (pickle) return { serialized: pickled(pickle), nbytes: pickle.length, ...pythonClassOf(value) }
   const own = encodeOwn(value, what)
   return { serialized: rawBytes(own), nbytes: own.length, typeName: `node.${nameOf(value)}`, type: classes.bytes }
@@ -43,8 +44,8 @@ function asBytes(bytes: Uint8Array, kind: string): EncodedValue {
 
 /** Of bytes that can be sent as they are. Those that could be taken for a value in our own form are not among them. */
 function bytesKindOf(value: unknown): 'Buffer' | 'Uint8Array' | undefined {
-  if (!types.isUint8Array(value) || types.isProxy(value) || isOwn(value)) return undefined
-  if (!types.isArrayBuffer(value.buffer) || isDetached(value.buffer)) return undefined
+  if (!types.isUint8Array(value)) return undefined
+  if (!types.isArrayBuffer(value.buffer) || isDetached(value.buffer) || isOwn(value)) return undefined
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Buffer.prototype ? 'Buffer' : prototype === Uint8Array.prototype ? 'Uint8Array' : undefined
 }

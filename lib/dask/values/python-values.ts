@@ -8,10 +8,16 @@ const maxDepth = 1_000
 /** Thrown at the first thing for which JavaScript has no value. */
 export class Foreign {
   /** `module.name` of its Python class. */
-  readonly typeName: string
+  readonly type: string
+  /** What it was found in. */
+  within: string | undefined
 
-  constructor(typeName: string) {
-    this.typeName = typeName
+  constructor(type: string) {
+    this.type = type
+  }
+
+  toString(): string {
+    return this.within === undefined || this.within === this.type ? this.type : `${this.within} with ${this.type}`
   }
 }
 

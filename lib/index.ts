@@ -65,6 +65,8 @@ export { createEngine, type Engine, type EngineOptions } from './create-engine.j
 export type { CacheKeyContext } from './engine/definitions.js'
 export { annotate, flowContext, tags, taskContext } from './engine/scope.js'
 export { ConcurrentExecutor, type ConcurrentOptions } from './executors/concurrent.js'
+export { DaskExecutor } from './executors/dask/dask.js'
+export type { DaskOptions, ExistingClusterOptions, TemporaryClusterOptions } from './executors/dask/options.js'
 export { ParallelExecutor, type ParallelOptions } from './executors/parallel.js'
 export { SequentialExecutor } from './executors/sequential.js'
 export type { InProcessOptions } from './executors/strict.js'

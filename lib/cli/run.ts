@@ -46,6 +46,7 @@ const executors: Readonly<Record<string, () => Promise<ExecutorOption>>> = {
   sequential: async () => (await import('../executors/sequential.js')).SequentialExecutor,
   concurrent: async () => (await import('../executors/concurrent.js')).ConcurrentExecutor,
   parallel: async () => (await import('../executors/parallel.js')).ParallelExecutor,
+  dask: async () => (await import('../executors/dask/dask.js')).DaskExecutor,
 }
 
 async function run(target: string, { params, executor }: Options, command: Command): Promise<void> {

@@ -201,7 +201,7 @@ export class TaskLife extends Life implements Waiting<State> {
   ended(call: TaskCall, outcome: Outcome): void {
     call.end()
     if (this.#call !== call) return
-    if (call.upstream) return this.#endedAfter(call, outcome)
+    if (call.upstream && !this.#extras?.cancelled) return this.#endedAfter(call, outcome)
     this.#call = undefined
     if (this.#ended) return
     if (

@@ -5,6 +5,7 @@ import { Comm } from '../comm/comm.js'
 import type { TlsOptions } from '../comm/connect.js'
 import { RpcPool } from '../comm/rpc-pool.js'
 import type { Serialized } from '../protocol/message.js'
+import { encodeValue } from '../values/encode.js'
 import { Gatherer } from './gatherer.js'
 import type { Dialect, GraphTask, WireAnnotations } from './graph.js'
 import { type ClientMessage, clientMessages } from './messages.js'
@@ -41,6 +42,8 @@ export interface WorkerInfo {
 
 const streamIntervalMs = 2
 const heartbeatMs = 5_000
+/** How long a scheduler waits for its first worker; seconds, as it counts. */
+const scatterTimeoutS = 10
 
 /**
  * A client of a Dask scheduler. It knows tasks as payloads and pickles, and nothing of flows: what is submitted is
@@ -144,6 +147,15 @@ export class DaskClient implements AsyncDisposable {
     if (message) return this.#send(message)
     this.#stream.flush()
     this.rpc.call(this.address, 'cancel', { keys, client: this.id, force: false }).catch(() => {})
+  }
+
+  /** Puts a value on the cluster, of whichever worker, under a key that has not been used. It is lost with that worker. */
+  async scatter(key: string, value: unknown): Promise<void> {
+    this.#check()
+    const data = { [key]: encodeValue(value).serialized }
+    await this.rpc.call(this.address, 'scatter', {
+      ...{ data, client: this.id, broadcast: false, timeout: scatterTimeoutS, workers: null },
+    })
   }
 
   /** Has failed tasks tried again. */

@@ -1,0 +1,101 @@
+import { MintakaError } from '../../core/errors.js'
+import type { Logger } from '../../core/logger.js'
+import type { DaskClient, WorkerInfo } from '../../dask/client/client.js'
+import { nodeResource } from '../../dask/payload.js'
+import type { Submission } from './submission.js'
+
+const firstLookMs = 1_000
+const lookEveryMs = 2_000
+const repeatEveryMs = 60_000
+
+/**
+ * Watches for calls that no worker may run: what they ask for, nobody offers. That is said, with what there is; and where
+ * no other worker will ever come, they fail.
+ */
+export class Unplaced {
+  readonly #log: Logger
+  readonly #isFixed: boolean
+  #timer: NodeJS.Timeout | undefined
+  /** When each wish was last complained about. */
+  readonly #said = new Map<string, number>()
+
+  constructor(log: Logger, isFixed: boolean) {
+    this.#log = log
+    this.#isFixed = isFixed
+  }
+
+  watch(client: DaskClient, open: () => Iterable<Submission>): void {
+    this.end()
+    const look = async () => {
+      try {
+        await this.#look(client, open())
+      } catch {
+        // The connection is gone: others tell.
+      }
+      if (this.#timer) this.#timer = setTimeout(look, lookEveryMs).unref()
+    }
+    this.#timer = setTimeout(look, firstLookMs).unref()
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Asks about one of each kind: calls with the same wishes have the same fate. */
+  async #look(client: DaskClient, open: Iterable<Submission>): Promise<void> {
+    const kinds = new Map<string, Submission[]>()
+    for (const submission of open) {
+      if (submission.hasStarted || submission.place !== 'sent') continue
+      const wish = JSON.stringify(submission.sendable?.annotations)
+      const others = kinds.get(wish)
+      if (others) others.push(submission)
+      else kinds.set(wish, [submission])
+    }
+    if (kinds.size === 0) return
+    const states = await client.taskStates([...kinds.values()].flatMap(all => all.slice(0, 100).map(({ key }) => key)))
+    for (const [wish, submissions] of kinds) {
+      const stuck = submissions.filter(({ key }) => states[key] === 'no-worker')
+      if (stuck.length > 0) await this.#complain(wish, stuck, client)
+    }
+  }
+
+  async #complain(wish: string, stuck: readonly Submission[], client: DaskClient): Promise<void> {
+    const [first] = stuck as readonly [Submission]
+    const error = unavailable(first, await client.workers(), client.address)
+    if (this.#isFixed) {
+      for (const submission of stuck) submission.failed(error)
+      return client.release(stuck.map(({ key }) => key))
+    }
+    if (Date.now() - (this.#said.get(wish) ?? Number.NEGATIVE_INFINITY) < repeatEveryMs) return
+    this.#said.set(wish, Date.now())
+    this.#log.warn(`${error.message} It waits for one that does.`, {
+      task: first.call.task.name,
+      waiting: stuck.length,
+    })
+  }
+}
+
+function unavailable({ call, sendable }: Submission, workers: readonly WorkerInfo[], address: string): MintakaError {
+  const { resources = {}, workers: named } = sendable?.annotations ?? {}
+  const wanted = Object.entries(resources).filter(([name]) => name !== nodeResource)
+  const takes = wanted.map(([name, amount]) => `${amount} ${name}`)
+  const wishes = [
+    ...(takes.length > 0 ? [`takes ${takes.join(', ')}`] : []),
+    ...(named ? [`may run on ${named.join(', ')} only`] : []),
+  ]
+  const what = `Task '${call.task.name}' ${wishes.length > 0 ? wishes.join(' and ') : 'needs a Node worker'}`
+  const offers = workers.map(worker => `${worker.name ?? worker.address} (${offerOf(worker)})`)
+  const there = offers.length > 0 ? `Its workers are ${offers.join('; ')}` : 'It has no workers'
+  const text = `${what}, and no worker of the Dask cluster at ${address} can run it. ${there}.`
+  return new MintakaError('RESOURCES_UNAVAILABLE', text, {
+    task: call.task.name,
+    resources: Object.fromEntries(wanted),
+  })
+}
+
+function offerOf({ resources }: WorkerInfo): string {
+  const kind = nodeResource in resources ? 'Node' : 'Python'
+  const all = Object.entries(resources).filter(([name]) => name !== nodeResource)
+  return [kind, ...all.map(([name, amount]) => `${amount} ${name}`)].join(', ')
+}

@@ -52,6 +52,8 @@ export interface ClusterOptions {
    * limit. Default: Dask's own `'auto'`, the machine's memory divided among its processors.
    */
   readonly memoryLimit?: number | string | undefined
+  /** Whether the scheduler has its dashboard, where bokeh is installed. That takes a second of the start. Default true. */
+  readonly dashboard?: boolean | undefined
   /** The Python interpreter. Default: MINTAKA_PYTHON, the active virtual environment, `python3`. */
   readonly python?: string | undefined
   /** Workers in Python, Dask's own, for `task.python(…)`. Default 0. Not with `adapt`, nor with a class by name. */

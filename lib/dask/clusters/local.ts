@@ -109,7 +109,8 @@ class LocalCluster implements Cluster {
   }
 
   async #startScheduler(python: Python): Promise<void> {
-    const scheduler = new PythonProcess(python.path, 'scheduler', [this.#folder, schedulerFile])
+    const dashboard = this.#options.dashboard === false ? 'without' : 'with'
+    const scheduler = new PythonProcess(python.path, 'scheduler', [this.#folder, schedulerFile, dashboard])
     this.#scheduler = scheduler
     void scheduler.program.ended.then(({ how }) => {
       this.#endedBy(endedError('The scheduler of a temporary Dask cluster', how, scheduler.program.lastWords))

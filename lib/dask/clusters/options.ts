@@ -53,6 +53,7 @@ const checks: Record<keyof ClusterOptions, Check> = {
     (typeof value === 'number' && value >= 0) || (typeof value === 'string' && value !== '')
       ? undefined
       : "a number of bytes, or a text like '4GB' or 'auto'",
+  dashboard: check.boolean,
   python: check.string,
   pythonWorkers: finite,
 }

@@ -49,9 +49,10 @@ function adaptiveOptions(options: ClusterOptions, adapt: AdaptLimits, processors
     const fix = 'Leave one of the two out, or give the address of a cluster that has Python workers.'
     throw new MintakaError('INVALID_OPTION', `A cluster that adapts has no 'pythonWorkers'. ${fix}`)
   }
-  const { pythonWorkers, workers = adapt.minimum, ...others } = options
+  const { pythonWorkers, dashboard = true, workers = adapt.minimum, ...others } = options
+  const dashboardAddress = dashboard ? '127.0.0.1:8787' : null
   const { threadsPerWorker } = workersFor({ threadsPerWorker: options.threadsPerWorker }, processors)
-  return { ...others, workers, threadsPerWorker, host: '127.0.0.1', dashboard_address: '127.0.0.1:8787' }
+  return { ...others, workers, threadsPerWorker, host: '127.0.0.1', dashboard_address: dashboardAddress }
 }
 
 async function startOwn(

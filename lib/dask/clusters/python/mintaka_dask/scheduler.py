@@ -1,9 +1,9 @@
 """The scheduler of a cluster on this machine: Dask's own, on a tether.
 
-    python -m mintaka_dask.scheduler FOLDER NAME
+    python -m mintaka_dask.scheduler FOLDER NAME (with|without)
 
 listens on a free port of 127.0.0.1 and writes its address to that file, whole from the first moment, as the option
-``--scheduler-file`` of workers wants it. The folder is removed at its end.
+``--scheduler-file`` of workers wants it. The folder is removed at its end. The last word is about the dashboard.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from mintaka_dask import tether
 from mintaka_dask.parent import Parent
 
 
-async def main(folder, name):
+async def main(folder, name, dashboard):
     parent = Parent()
-    scheduler = await Scheduler(host="127.0.0.1", port=0, **_dashboard())
+    scheduler = await Scheduler(host="127.0.0.1", port=0, **_dashboard(dashboard == "with"))
     _write_whole(os.path.join(folder, name), json.dumps({"type": "Scheduler", "id": scheduler.id, "address": scheduler.address}))
 
     async def ready():
@@ -39,12 +39,18 @@ async def main(folder, name):
 
 
 # Whatever is told, a scheduler has a small server of pages; the ones worth looking at need bokeh.
-def _dashboard():
+def _dashboard(is_wanted):
+    if is_wanted and _has_bokeh():
+        return {"dashboard": True, "dashboard_address": "127.0.0.1:8787"}
+    return {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+
+
+def _has_bokeh():
     try:
         import distributed.dashboard.scheduler  # noqa: F401
     except ImportError:
-        return {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
-    return {"dashboard": True, "dashboard_address": "127.0.0.1:8787"}
+        return False
+    return True
 
 
 def _link(scheduler):

@@ -1,7 +1,9 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { PyDep, pythonCallPickle } from '../../lib/dask/python-call.js'
 import { daskEnvironments } from '../fixtures/dask/environments.js'
 import { askPython } from '../fixtures/dask/python.js'
+
+tap.setTimeout(240_000)
 
 const shared = { n: 1 }
 const cycle: Record<string, unknown> = {}
@@ -49,6 +51,7 @@ for (const environment of daskEnvironments()) {
   test(`the Python of Dask ${environment.version} makes the call by reading the pickle`, async t => {
     const script = `
 import numpy
+
 values = {"numbers": [1, 2, 3], "array": numpy.arange(3), "dict": {"x": [1]}, "text": "text"}
 tell([repr(pickle.loads(unb64(data), buffers=[values[key] for key in deps])) for data, deps in sent])
 `

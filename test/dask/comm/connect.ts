@@ -1,12 +1,14 @@
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import tls from 'node:tls'
-import { type Test, test } from 'tap'
+import tap, { type Test, test } from 'tap'
 import { Comm } from '../../../lib/dask/comm/comm.js'
 import { type Certificates, makeCertificates } from '../../fixtures/dask/certificates.js'
 import { daskEnvironments } from '../../fixtures/dask/environments.js'
 import { serve } from '../../fixtures/dask/peer.js'
 import { startScheduler } from '../../fixtures/dask/scheduler.js'
+
+tap.setTimeout(240_000)
 
 const prompt = { timeoutMs: 10_000 }
 

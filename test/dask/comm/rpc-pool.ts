@@ -1,4 +1,4 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { Comm } from '../../../lib/dask/comm/comm.js'
 import { RpcPool } from '../../../lib/dask/comm/rpc-pool.js'
 import { Serialized } from '../../../lib/dask/protocol/message.js'
@@ -8,6 +8,8 @@ import { encodeError } from '../../../lib/dask/values/errors.js'
 import { daskEnvironments } from '../../fixtures/dask/environments.js'
 import { serve } from '../../fixtures/dask/peer.js'
 import { startPythonWorker, startScheduler } from '../../fixtures/dask/scheduler.js'
+
+tap.setTimeout(240_000)
 
 type Fields = Readonly<Record<string, unknown>>
 

@@ -1,9 +1,11 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { PyCall, PyGlobal, PyObject, pyTuple } from '../../../lib/dask/pickle/objects.js'
 import { op } from '../../../lib/dask/pickle/opcodes.js'
 import { loads } from '../../../lib/dask/pickle/read.js'
 import { dumps } from '../../../lib/dask/pickle/write.js'
 import { noise, randomFrom, survives } from '../../fixtures/fuzz.js'
+
+tap.setTimeout(240_000)
 
 const { PROTO, STOP, MARK, NONE, EMPTY_LIST, EMPTY_DICT, EMPTY_TUPLE, APPEND, APPENDS, SETITEMS, BUILD, REDUCE } = op
 const { POP, TUPLE1, BINGET, BINPUT, LONG_BINPUT, BININT1, DUP, SHORT_BINUNICODE, STACK_GLOBAL, EMPTY_SET } = op

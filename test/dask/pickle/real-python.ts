@@ -1,9 +1,11 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { PyBuffer, PyCall, PyGlobal, PyObject, pyTuple } from '../../../lib/dask/pickle/objects.js'
 import { loads } from '../../../lib/dask/pickle/read.js'
 import { dumps } from '../../../lib/dask/pickle/write.js'
 import { daskEnvironments } from '../../fixtures/dask/environments.js'
 import { askPython } from '../../fixtures/dask/python.js'
+
+tap.setTimeout(240_000)
 
 const big = 'x'.repeat(70_000)
 
@@ -190,6 +192,7 @@ for (const environment of daskEnvironments()) {
   test(`Python reads what we write, as Dask ${environment.version} has it`, async t => {
     const script = `
 import re
+
 def read(data): return re.sub(" at 0x[0-9a-f]+", "", repr(pickle.loads(unb64(data), buffers=[b"first"])))
 tell([read(data) for data in sent])
 `

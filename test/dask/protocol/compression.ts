@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateSync } from 'node:zlib'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { decompress } from '../../../lib/dask/protocol/compression.js'
 import { survives } from '../../fixtures/fuzz.js'
 import { root } from '../../fixtures/project.js'
+
+tap.setTimeout(240_000)
 
 /** What Python's lz4, zstandard, python-snappy and zlib made of the inputs below. */
 const compressed = JSON.parse(readFileSync(join(root, 'test/fixtures/dask/compressed.json'), 'utf8')) as Record<

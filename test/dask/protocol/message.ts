@@ -1,4 +1,4 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { PyGlobal, PyObject } from '../../../lib/dask/pickle/objects.js'
 import {
   decodeMessage,
@@ -12,6 +12,8 @@ import { MsgpackWriter } from '../../../lib/dask/protocol/msgpack-write.js'
 import { daskEnvironments } from '../../fixtures/dask/environments.js'
 import { askPython } from '../../fixtures/dask/python.js'
 import { survives } from '../../fixtures/fuzz.js'
+
+tap.setTimeout(240_000)
 
 type Fields = Record<string, unknown>
 

@@ -1,9 +1,11 @@
 import { Decoder, Encoder } from '@msgpack/msgpack'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { isFields } from '../../../lib/dask/protocol/fields.js'
 import { keyText, readMsgpack } from '../../../lib/dask/protocol/msgpack-read.js'
 import { MsgpackWriter } from '../../../lib/dask/protocol/msgpack-write.js'
 import { randomFrom, survives } from '../../fixtures/fuzz.js'
+
+tap.setTimeout(240_000)
 
 function write(value: unknown): Buffer {
   const writer = new MsgpackWriter()

@@ -1,4 +1,4 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { MintakaError } from '../../../lib/core/errors.js'
 import { PyCall, PyGlobal, pyTuple } from '../../../lib/dask/pickle/objects.js'
 import { dumps } from '../../../lib/dask/pickle/write.js'
@@ -7,6 +7,8 @@ import { decodeError, encodeError } from '../../../lib/dask/values/errors.js'
 import { daskEnvironments } from '../../fixtures/dask/environments.js'
 import { askPython } from '../../fixtures/dask/python.js'
 import { survives } from '../../fixtures/fuzz.js'
+
+tap.setTimeout(240_000)
 
 type Named = Error & Readonly<Record<string, unknown>>
 
@@ -195,6 +197,7 @@ from distributed.protocol import dumps, pickle
 from distributed.scheduler import KilledWorker, WorkerState
 from distributed.core import Status
 import inspect
+
 fields = dict(address="tcp://1.2.3.4:5", pid=1, name="w", nthreads=1, memory_limit=0, local_directory="", nanny=None, server_id="s", services=None, versions=None, extra=None, status=Status.running)
 names = inspect.signature(WorkerState).parameters
 worker = WorkerState(**{name: value for name, value in fields.items() if name in names}, **({"scheduler": None} if "scheduler" in names else {}))

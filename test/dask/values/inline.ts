@@ -1,4 +1,4 @@
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { PyGlobal } from '../../../lib/dask/pickle/objects.js'
 import { loads } from '../../../lib/dask/pickle/read.js'
 import { dumps } from '../../../lib/dask/pickle/write.js'
@@ -8,6 +8,8 @@ import { readType, typeWithResult } from '../../../lib/dask/values/inline.js'
 import { daskEnvironments } from '../../fixtures/dask/environments.js'
 import { askPython } from '../../fixtures/dask/python.js'
 import { survives } from '../../fixtures/fuzz.js'
+
+tap.setTimeout(240_000)
 
 const values = [null, 7, { a: [1] }, Buffer.from('bytes'), new Uint8Array([1]), new Map([[1, 2]]), 'x'.repeat(400)]
 

@@ -1,11 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { decodeMessage, encodeMessage, Serialized } from '../../../lib/dask/protocol/message.js'
 import { decodeValue, Undecodable } from '../../../lib/dask/values/decode.js'
 import { encodeValue } from '../../../lib/dask/values/encode.js'
 import { daskEnvironments } from '../../fixtures/dask/environments.js'
 import { askPython } from '../../fixtures/dask/python.js'
 import { survives } from '../../fixtures/fuzz.js'
+
+tap.setTimeout(240_000)
 
 /** Python's values, and what they are here. */
 const values: [source: string, value: unknown][] = [
@@ -54,6 +56,7 @@ const undecodable: [source: string, typeName: string | RegExp][] = [
 
 const script = `
 import datetime, decimal, numpy
+
 from distributed.protocol import dumps, loads, to_serialize
 def one(source): return [b64(bytes(frame)) for frame in dumps(to_serialize(eval(source)))]
 `

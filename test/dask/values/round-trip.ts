@@ -1,10 +1,12 @@
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { createContext, runInContext } from 'node:vm'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { decodeMessage, encodeMessage, Serialized } from '../../../lib/dask/protocol/message.js'
 import { decodeValue } from '../../../lib/dask/values/decode.js'
 import { encodeValue } from '../../../lib/dask/values/encode.js'
 import { randomFrom, survives } from '../../fixtures/fuzz.js'
+
+tap.setTimeout(240_000)
 
 /** As it arrives after it has been in a message. */
 function carried(value: unknown): unknown {

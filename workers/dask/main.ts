@@ -99,17 +99,14 @@ async function optionsOf(
   signal: AbortSignal,
 ): Promise<WorkerOptions> {
   const { nthreads, resources, localDirectory, deathTimeoutMs, contactAddress, name, workerPorts } = flags
-  const begin = performance.now()
   const tls = await tlsOf(flags)
   const address = await schedulerAddress(flags, signal)
-  const spentMs = performance.now() - begin
   return {
-    ...{ name, nthreads, resources, localDirectory, contactAddress, log, tls },
+    ...{ name, nthreads, resources, localDirectory, contactAddress, deathTimeoutMs, log, tls },
     schedulerAddress: address.includes('://') ? address : `${tls ? 'tls' : 'tcp'}://${address}`,
     memoryLimitBytes: memoryLimitOf(flags.memoryLimit, nthreads),
     host: flags.host ?? (flags.interface === undefined ? undefined : hostOf(flags.interface)),
     ports: workerPorts && portsFrom(workerPorts),
-    deathTimeoutMs: deathTimeoutMs === undefined ? undefined : Math.max(1, deathTimeoutMs - spentMs),
   }
 }
 

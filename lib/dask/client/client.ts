@@ -187,7 +187,7 @@ export class DaskClient implements AsyncDisposable {
 
   /** How many bytes each of those keys takes, as its worker has said. */
   async sizes(keys: readonly string[]): Promise<Readonly<Record<string, number>>> {
-    return (await this.rpc.call(this.address, 'nbytes', { keys })) as Record<string, number>
+    return (await this.rpc.call(this.address, 'nbytes', { keys, summary: false })) as Record<string, number>
   }
 
   /** Why the connection is gone, if it is. */

@@ -2,6 +2,7 @@ import { MintakaError } from '../../core/errors.js'
 import type { Logger } from '../../core/logger.js'
 import type { DaskClient, WorkerInfo } from '../../dask/client/client.js'
 import { nodeResource } from '../../dask/payload.js'
+import { Resource } from './resource.js'
 import type { Submission } from './submission.js'
 
 const firstLookMs = 1_000
@@ -53,16 +54,19 @@ export class Unplaced {
       else kinds.set(wish, [submission])
     }
     if (kinds.size === 0) return
-    const states = await client.taskStates([...kinds.values()].flatMap(all => all.slice(0, 100).map(({ key }) => key)))
+    const states = await client.taskStates([...kinds.values()].flatMap(all => all.slice(0, 100).flatMap(keysOf)))
+    const isStuck = (submission: Submission) => isUnplaced(submission, states)
+    if (![...kinds.values()].some(submissions => submissions.some(isStuck))) return
+    const workers = await client.workers()
     for (const [wish, submissions] of kinds) {
-      const stuck = submissions.filter(({ key }) => states[key] === 'no-worker')
-      if (stuck.length > 0) await this.#complain(wish, stuck, client)
+      const stuck = submissions.filter(isStuck)
+      if (stuck.length > 0) this.#complain(wish, stuck, workers, client)
     }
   }
 
-  async #complain(wish: string, stuck: readonly Submission[], client: DaskClient): Promise<void> {
+  #complain(wish: string, stuck: readonly Submission[], workers: readonly WorkerInfo[], client: DaskClient): void {
     const [first] = stuck as readonly [Submission]
-    const error = unavailable(first, await client.workers(), client.address)
+    const error = unavailable(first, workers, client.address)
     if (this.#isFixed) {
       for (const submission of stuck) submission.failed(error)
       return client.release(stuck.map(({ key }) => key))
@@ -74,6 +78,17 @@ export class Unplaced {
       waiting: stuck.length,
     })
   }
+}
+
+function keysOf({ key, sendable }: Submission): string[] {
+  return [key, ...(sendable?.upstream.filter(entry => entry instanceof Resource) ?? []).map(({ key }) => key)]
+}
+
+/** What a call needs may be without a worker as well: its code, where there is no Node worker at all. */
+function isUnplaced({ key, sendable }: Submission, states: Readonly<Record<string, string | null>>): boolean {
+  if (states[key] === 'no-worker') return true
+  const resources = sendable?.upstream.filter(entry => entry instanceof Resource) ?? []
+  return states[key] === 'waiting' && resources.some(({ key }) => states[key] === 'no-worker')
 }
 
 function unavailable({ call, sendable }: Submission, workers: readonly WorkerInfo[], address: string): MintakaError {

@@ -56,8 +56,7 @@ test('with resubmit, what had not ended goes on on a new cluster', async t => {
     const open = Array.from({ length: 10 }, (_, n) => tasks.gated(log, String(n), gate))
     const length = tasks.lengthOf.with({ waitFor: open })(large)
     await until(() => bench.lines('log').length >= 2)
-    const address = /at (tcp:\S+)\./.exec(bench.log.all.join('\n'))?.[1] ?? ''
-    process.kill(schedulerOf(address), 'SIGKILL')
+    process.kill(temporaryScheduler(), 'SIGKILL')
     await until(() => bench.log.all.some(line => line.includes('was lost')))
     writeFileSync(gate, '')
     return { sum: tasks.sum(done), names: open, length }
@@ -104,13 +103,11 @@ function processes(): { pid: number; parent: number; command: string }[] {
     })
 }
 
-/** The process of the scheduler that this one has started. */
-function schedulerOf(address: string): number {
-  const port = address.split(':').at(-1)
-  const found = descendantsOf(process.pid)
-    .map(pid => processes().find(each => each.pid === pid))
-    .find(each => each?.command.includes('scheduler'))
-  if (!found) throw new Error(`There is no scheduler at port ${port}.`)
+/** The scheduler of the temporary cluster that this process has started. */
+function temporaryScheduler(): number {
+  const own = new Set(descendantsOf(process.pid))
+  const found = processes().find(({ pid, command }) => own.has(pid) && command.includes('mintaka_dask.scheduler'))
+  if (!found) throw new Error('There is no scheduler.')
   return found.pid
 }
 

@@ -1,5 +1,7 @@
+import { PyGlobal } from '../pickle/objects.js'
 import { op } from '../pickle/opcodes.js'
 import { PickleOutput } from '../pickle/output.js'
+import { loads } from '../pickle/read.js'
 import { guarded, malformed } from '../protocol/malformed.js'
 import { type Header, Serialized } from '../protocol/message.js'
 import { readMsgpack } from '../protocol/msgpack-read.js'
@@ -34,11 +36,11 @@ export function typeWithResult(encoded: EncodedValue, maxBytes: number): Buffer 
   return Buffer.concat([output.soFar(), type.subarray(2)])
 }
 
-/** What {@link typeWithResult} wrote; nothing of a type that somebody else wrote. Throws DASK_PROTOCOL if it is damaged. */
+/** What {@link typeWithResult} wrote; of a type that somebody else wrote, its name. Throws DASK_PROTOCOL if it is damaged. */
 export function readType(type: Uint8Array): TypeOfResult {
   const bytes = Buffer.from(type.buffer, type.byteOffset, type.byteLength)
   const content = contentOf(bytes)
-  if (content === undefined || content.indexOf(magic) !== 2) return {}
+  if (content === undefined || content.indexOf(magic) !== 2) return stockType(bytes)
   return guarded('the type of a result is damaged', () => {
     const fields = readMsgpack(content)
     if (!Array.isArray(fields)) throw malformed('the type of a result is damaged')
@@ -48,6 +50,18 @@ export function readType(type: Uint8Array): TypeOfResult {
     if (typeof header !== 'object' || !isFrames(frames)) throw malformed('the type of a result is damaged')
     return { typeName, nbytes, result: new Serialized(header as Header, frames) }
   })
+}
+
+/** The class of a stock worker's result, `numpy.ndarray`. */
+function stockType(bytes: Buffer): TypeOfResult {
+  try {
+    const type = loads(bytes)
+    return type instanceof PyGlobal
+      ? { typeName: type.module === 'builtins' ? type.name : `${type.module}.${type.name}` }
+      : {}
+  } catch {
+    return {} // a class that is pickled by value: its name is not worth more
+  }
 }
 
 /** The bytes that the pickle begins with. */

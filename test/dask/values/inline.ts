@@ -53,10 +53,10 @@ tell([loads(unb64(data)).__name__ for data in sent])
   })
 }
 
-test('the type that somebody else wrote says nothing', async t => {
-  for (const type of [dumps(new PyGlobal('builtins', 'dict')), dumps(Buffer.from('some bytes')), Buffer.alloc(0)]) {
-    t.strictSame(readType(type), {})
-  }
+test('the type that somebody else wrote says its name, if that is what it is', async t => {
+  t.strictSame(readType(dumps(new PyGlobal('builtins', 'dict'))), { typeName: 'dict' })
+  t.strictSame(readType(dumps(new PyGlobal('numpy', 'ndarray'))), { typeName: 'numpy.ndarray' })
+  for (const type of [dumps(Buffer.from('some bytes')), Buffer.alloc(0)]) t.strictSame(readType(type), {})
 })
 
 test('a damaged type is read or refused', async t => {

@@ -1,3 +1,5 @@
+import { shortText } from '../protocol/short-text.js'
+
 /**
  * Python's strings may hold lone surrogates (names of files that are not UTF-8), and so may JavaScript's. Pickle writes
  * them as if they were characters; UTF-8 proper has no bytes for them.
@@ -28,6 +30,8 @@ function restoreSurrogates(target: Buffer, text: string, offset: number): void {
 }
 
 export function readUtf8(source: Buffer, start: number, end: number): string {
+  const short = shortText(source, start, end)
+  if (short !== undefined) return short
   const text = source.toString('utf8', start, end)
   return text.includes('\ufffd') ? readSurrogates(source, start, end) : text
 }

@@ -81,6 +81,7 @@ export class MessageBatch {
 class MessageWriter {
   private readonly outOfBand: Uint8Array[] = []
   private readonly writer = new MsgpackWriter(value => this.replace(value))
+  private readonly headers = new MsgpackWriter()
 
   write(message: unknown): void {
     const { length } = this.outOfBand
@@ -105,11 +106,10 @@ class MessageWriter {
   }
 
   private attach({ header, frames }: Serialized | Pickled): number {
-    const writer = new MsgpackWriter()
-    writer.write({ ...header, 'num-sub-frames': frames.length })
+    this.headers.write({ ...header, 'num-sub-frames': frames.length })
     // The message itself is number 0.
     const offset = this.outOfBand.length + 1
-    this.outOfBand.push(writer.take())
+    this.outOfBand.push(this.headers.take())
     for (const frame of frames) this.outOfBand.push(frame)
     return offset
   }

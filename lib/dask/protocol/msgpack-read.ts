@@ -1,5 +1,6 @@
 import { Fields } from './fields.js'
 import { malformed } from './malformed.js'
+import { shortText } from './short-text.js'
 
 /** As deep as Python writes. */
 const maxDepth = 512
@@ -155,16 +156,7 @@ class MsgpackReader {
 
   private text(size: number): string {
     const start = this.skip(size)
-    // Most are keys and short words.
-    if (size > 24) return this.bytes.toString('utf8', start, this.at)
-    const { bytes, at } = this
-    let text = ''
-    for (let index = start; index < at; index++) {
-      const byte = bytes[index]!
-      if (byte >= 0x80) return bytes.toString('utf8', start, at)
-      text += String.fromCharCode(byte)
-    }
-    return text
+    return shortText(this.bytes, start, this.at) ?? this.bytes.toString('utf8', start, this.at)
   }
 
   private binary(size: number): Buffer {

@@ -1,5 +1,5 @@
 import { MintakaError } from '../../core/errors.js'
-import { loads } from '../pickle/read.js'
+import { loads, loadsPlain } from '../pickle/read.js'
 import { isFields } from '../protocol/fields.js'
 import { guarded, malformed } from '../protocol/malformed.js'
 import type { Frames, Header, Serialized } from '../protocol/message.js'
@@ -63,6 +63,8 @@ const families = new Map<string, Read>([
 
 function decodePickle([pickle, ...buffers]: Frames): unknown {
   if (!pickle) throw malformed('a value has no pickle')
+  const plain = loadsPlain(pickle, buffers)
+  if (plain !== undefined) return plain
   const value = loads(pickle, buffers)
   return within(pythonTypeOf(value), () => toJavaScript(value))
 }

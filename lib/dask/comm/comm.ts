@@ -224,6 +224,7 @@ export class Comm {
   }
 }
 
-function peerOf({ remoteAddress = 'unknown', remotePort = 0 }: Socket): string {
-  return formatAddress({ protocol: 'tcp', host: remoteAddress, port: remotePort })
+function peerOf(socket: Socket): string {
+  const { remoteAddress: host = 'unknown', remotePort: port = 0 } = socket
+  return formatAddress({ protocol: 'encrypted' in socket ? 'tls' : 'tcp', host, port })
 }

@@ -6,7 +6,7 @@ import type { Frames, Header, Serialized } from '../protocol/message.js'
 import { readMsgpack } from '../protocol/msgpack-read.js'
 import { bytesKind } from './families.js'
 import { decodeOwn, isOwn } from './own.js'
-import { framesOf, join } from './payload-frames.js'
+import { framesOf, join, settled } from './payload-frames.js'
 import { dictOf, Foreign, pythonTypeOf, toJavaScript } from './python-values.js'
 
 /** A Python value that JavaScript cannot read: a DataFrame, a datetime. It can be passed on as it is. */
@@ -28,7 +28,7 @@ const maxDepth = 500
  * The value that a peer has encoded: exactly what was given to `encodeValue`, or of a Python value what JavaScript has for
  * it: None is null; a dict with string keys is a plain object, any other dict a Map; tuples and lists are arrays; a set is
  * a Set; bytes are a Buffer; an int that is not a safe integer is a bigint; scalars of numpy are numbers. With anything
- * else anywhere inside, it is {@link Undecodable}. Bytes are not copied.
+ * else anywhere inside, it is {@link Undecodable}. Large bytes are not copied.
  *
  * Throws DASK_PROTOCOL for what is damaged, DASK_REMOTE if the peer could not encode the value.
  */
@@ -61,8 +61,9 @@ const families = new Map<string, Read>([
   ['error', (_, frames) => refuse(frames)],
 ])
 
-function decodePickle([pickle, ...buffers]: Frames): unknown {
-  if (!pickle) throw malformed('a value has no pickle')
+function decodePickle([frame, ...buffers]: Frames): unknown {
+  if (!frame) throw malformed('a value has no pickle')
+  const pickle = settled(frame)
   const plain = loadsPlain(pickle, buffers)
   if (plain !== undefined) return plain
   const value = loads(pickle, buffers)
@@ -92,10 +93,11 @@ const byteClasses = new Set([
 function decodeBytes(header: Header, frames: Frames): unknown {
   const type = String(header['type'])
   if (!byteClasses.has(type)) throw new Foreign(type)
-  const { buffer, byteOffset, byteLength } = join(frames)
-  const bytes = Buffer.from(buffer, byteOffset, byteLength)
-  if (header[bytesKind] === 'Uint8Array') return new Uint8Array(buffer, byteOffset, byteLength)
-  return isOwn(bytes) && header[bytesKind] === undefined ? decodeOwn(bytes) : bytes
+  const bytes = join(frames)
+  if (header[bytesKind] === undefined && isOwn(bytes)) return decodeOwn(bytes)
+  const own = settled(bytes)
+  if (header[bytesKind] !== 'Uint8Array') return own
+  return new Uint8Array(own.buffer, own.byteOffset, own.byteLength)
 }
 
 function decodeCollection(header: Header, frames: Frames, depth: number): unknown {

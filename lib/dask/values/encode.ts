@@ -38,7 +38,7 @@ export function encodeValue(value: unknown, what = 'value'): EncodedValue {
 }
 
 function asBytes(bytes: Uint8Array, kind: string): EncodedValue {
-  const serialized = rawBytes(bytes, { [bytesKind]: kind })
+  const serialized = rawBytes(bytes, kind === 'Buffer' ? {} : { [bytesKind]: kind })
   return { serialized, nbytes: bytes.length, typeName: 'bytes', type: classes.bytes }
 }
 

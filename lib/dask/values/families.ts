@@ -5,7 +5,7 @@ import { type Frames, type Header, Serialized } from '../protocol/message.js'
 /** Larger frames are cut, as stock peers do. */
 const shardBytes = 64 * 2 ** 20
 
-/** The field of a header that tells which class of JavaScript bytes were of. Stock peers pass it on and ignore it. */
+/** The field of a header that tells of which class bytes were, if not Buffers. Stock peers pass it on and ignore it. */
 export const bytesKind = 'mintaka-kind'
 
 const bytesClass = dumps(new PyGlobal('builtins', 'bytes'))

@@ -31,3 +31,15 @@ export function join(frames: Frames): Uint8Array {
   }
   return Buffer.from(first.buffer, first.byteOffset, end - first.byteOffset)
 }
+
+/** What is smaller is copied out of the message it came in: it would keep all of that in memory. */
+const worthSharing = 65_536
+
+/** The same bytes in memory of their own, unless they are so large that they had better stay where they are. */
+export function settled(bytes: Uint8Array): Buffer {
+  const { buffer, byteOffset, byteLength } = bytes
+  if (byteLength >= worthSharing || byteLength === buffer.byteLength) return Buffer.from(buffer, byteOffset, byteLength)
+  const copy = Buffer.allocUnsafeSlow(byteLength)
+  copy.set(bytes)
+  return copy
+}

@@ -130,6 +130,19 @@ test('bytes are not copied on the way out, nor on the way in', async t => {
   t.equal((decodeValue(serialized) as Buffer).buffer, bytes.buffer)
 })
 
+test('small bytes do not keep the message that they came in', async t => {
+  const values = [Buffer.from('small'), new Uint8Array([1, 2]), { bytes: Buffer.from('inside') }]
+  const frames = encodeMessage([...values.map(value => encodeValue(value).serialized), Buffer.alloc(50_000)])
+  const memory = Buffer.concat(frames)
+  let at = 0
+  const parts = frames.map(frame => memory.subarray(at, (at += frame.length)))
+  const [buffer, array, object] = (decodeMessage(parts) as Serialized[]).slice(0, 3).map(decodeValue)
+  t.strictSame([buffer, array, object], values)
+  t.equal((buffer as Buffer).buffer.byteLength, 5)
+  t.equal((array as Uint8Array).buffer.byteLength, 2)
+  t.ok((object as { bytes: Buffer }).bytes.buffer.byteLength < 100)
+})
+
 test('what takes more than 64 MiB goes in pieces', async t => {
   const bytes = Buffer.alloc(130 * 2 ** 20, 'abcdefg')
   const { serialized } = encodeValue(bytes)

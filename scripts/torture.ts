@@ -4,6 +4,7 @@
  *
  *     npm run torture -- --seed 7 --count 100000
  *     npm run torture -- --minutes 60
+ *     npm run torture -- dask               on Dask, see `torture-dask.ts`
  *
  * They run in rounds, each on a store of its own from a seed of its own, and after each round the invariants are checked.
  * What a round has found is told with the command that repeats it.
@@ -82,4 +83,7 @@ async function main(): Promise<void> {
   console.log(`${done} tasks in ${((performance.now() - begin) / 1000).toFixed(0)} s, nothing wrong`)
 }
 
-await main()
+if (process.argv[2] === 'dask') {
+  const { tortureDask } = await import('./torture-dask.js')
+  await tortureDask(process.argv.slice(3))
+} else await main()

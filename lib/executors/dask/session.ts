@@ -119,9 +119,13 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
 
   /** Sends a call when its code is there and what it comes after has been sent. */
   #prepare(submission: Submission): void {
-    const unsent = submission.call.upstream?.map(call => this.#submissions.get(call)).find(isPreparing)
-    if (unsent) return unsent.whenPrepared(() => this.#prepare(submission))
     if (submission.place !== 'preparing') return
+    const upstream = submission.call.upstream?.map(call => this.#submissions.get(call))
+    const unsent = upstream?.find(isPreparing)
+    if (unsent) return unsent.whenPrepared(() => this.#prepare(submission))
+    // The scheduler knows nothing of what has failed or was cancelled here, and would cancel all of the graph.
+    const lost = upstream?.find(other => other?.isWithoutResult)
+    if (lost) return submission.failed(unreachable(submission.call, lost.call))
     const { source } = submission.call.task
     if (source.type === 'python') return this.#preparePython(submission, source.target)
     const prepared = this.#codes.of(submission.call.task)
@@ -313,6 +317,12 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
 
 function isPreparing(submission: Submission | undefined): submission is Submission {
   return submission?.place === 'preparing'
+}
+
+/** The engine knows better why the run does not run. */
+function unreachable({ name, task }: Call, upstream: Call): MintakaError {
+  const text = `'${name}' was not submitted: '${upstream.name}', which it needs, has no result.`
+  return new MintakaError('UPSTREAM_NOT_COMPLETED', text, { task: task.name })
 }
 
 function closedError({ task }: Call): MintakaError {

@@ -58,6 +58,11 @@ export class Submission implements Entry {
     return this.call.task.source.type === 'python'
   }
 
+  /** Whether there is no result of it, and will be none. */
+  get isWithoutResult(): boolean {
+    return this.#isStopping || (this.place === 'over' && !this.result)
+  }
+
   /** Calls back when it has been sent, or is over without. */
   whenPrepared(callback: () => void): void {
     if (this.place !== 'preparing') return callback()

@@ -13,6 +13,7 @@ import { nodeWorker } from '../../fixtures/dask/ask.js'
 import { daskEnvironments, newestDask } from '../../fixtures/dask/environments.js'
 
 tap.setTimeout(300_000)
+tap.jobs = 4 // they mostly wait
 
 type Story = readonly [says: string, wanted: TemporaryCluster]
 
@@ -34,15 +35,19 @@ const stories: Story[] = [
 ]
 
 for (const [says, wanted] of stories) {
-  test(`${says} grows to 3 and shrinks to 1, and nothing is lost`, async t => {
+  test(`${says} grows to 3 and shrinks to 1, and nothing is lost`, { buffered: true }, async t => {
     const cluster = await startCluster(wanted, { nodeWorker, log() {} })
     t.teardown(() => cluster[Symbol.asyncDispose]())
     await using client = await DaskClient.connect(cluster.schedulerAddress)
 
+    let hasGrown = false
+    const grown = untilWorkers(client, 3).then(() => {
+      hasGrown = true
+    })
     const numbers = Array.from({ length: 30 }, (_, number) => number)
-    const working = Promise.all(numbers.map(number => run(client, 300, number)))
-    await untilWorkers(client, 3)
-    const keys = await working
+    const keys = await Promise.all(numbers.map(number => run(client, 300, number)))
+    while (!hasGrown) await Promise.all(numbers.map(number => run(client, 300, number))) // a busy machine
+    await grown
     await untilWorkers(client, 1)
     const values = await Promise.all(keys.map(async key => decodeValue(await client.gather(key))))
     t.strictSame(values, numbers)

@@ -26,6 +26,8 @@ export interface Cluster extends AsyncDisposable {
   scale?(workers: number): Promise<void>
   /** From now on Dask scales it by itself, by what there is to do. */
   adapt?(limits: AdaptLimits): Promise<void>
+  /** Whether all workers that it shall have are there now. `undefined`: nobody knows. */
+  readonly isWhole?: boolean
   /** Resolves with why, if it ends by itself. Never rejects. */
   readonly ended?: Promise<Error>
 }

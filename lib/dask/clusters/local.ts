@@ -21,12 +21,14 @@ export interface LocalClusterOptions extends ClusterOptions {
 
 /**
  * Starts a Dask cluster on this machine: the stock scheduler in a Python process, workers in Node, and as many in Python as
- * wanted. All listen on 127.0.0.1 only. Resolves when the scheduler listens; the workers, which started beside it, follow
- * in a moment. A worker that dies is started again. No process outlives this one.
+ * wanted. All listen on 127.0.0.1 only. Resolves when the scheduler has all of them. A worker that dies is started again. No
+ * process outlives this one.
  *
  * Rejects with INVALID_OPTION, DASK_PYTHON, or DASK_CLUSTER with what the scheduler said last.
  */
-export async function startLocalCluster(options: LocalClusterOptions): Promise<ClusterWith<'scale' | 'ended'>> {
+export async function startLocalCluster(
+  options: LocalClusterOptions,
+): Promise<ClusterWith<'scale' | 'ended' | 'isWhole'>> {
   const { log, signal, processors, nodeWorker, ...clusterOptions } = options
   checkClusterOptions(clusterOptions)
   signal?.throwIfAborted()
@@ -63,7 +65,8 @@ class LocalCluster implements Cluster {
       this.#end = resolve
     })
     const { nodeWorker = nodeWorkerCommand } = options
-    this.#nodeWorkers = new WorkerProcesses(name => this.#nodeWorker(nodeWorker, name), String, options.log)
+    const kind = { nameOf: String, commandOf: (name: string) => this.#nodeWorker(nodeWorker, name) }
+    this.#nodeWorkers = new WorkerProcesses(kind, options.log)
     void this.#nodeWorkers.failed.then(error => this.#endedBy(error))
   }
 
@@ -75,12 +78,17 @@ class LocalCluster implements Cluster {
     if (this.#closing) return
     this.#startPythonWorkers(python)
     await this.#startScheduler(python)
+    await Promise.all([this.#nodeWorkers.whole(), this.#pythonWorkers?.whole()])
     this.#options.log(`A Dask cluster is up at ${this.schedulerAddress}.`, {
       schedulerAddress: this.schedulerAddress,
       ...(this.dashboardLink ? { dashboardLink: this.dashboardLink } : {}),
       ...workersFor(this.#options, this.#options.processors),
       distributed: python.version,
     })
+  }
+
+  get isWhole(): boolean {
+    return this.#nodeWorkers.isWhole && (this.#pythonWorkers?.isWhole ?? true)
   }
 
   async scale(workers: number): Promise<void> {
@@ -110,7 +118,13 @@ class LocalCluster implements Cluster {
 
   async #startScheduler(python: Python): Promise<void> {
     const dashboard = this.#options.dashboard === false ? 'without' : 'with'
-    const scheduler = new PythonProcess(python.path, 'scheduler', [this.#folder, schedulerFile, dashboard])
+    const scheduler = new PythonProcess({
+      ...{ python: python.path, module: 'scheduler', args: [this.#folder, schedulerFile, dashboard] },
+      onEvent: (_, name) => {
+        this.#nodeWorkers.arrived(name)
+        this.#pythonWorkers?.arrived(name)
+      },
+    })
     this.#scheduler = scheduler
     void scheduler.program.ended.then(({ how }) => {
       this.#endedBy(endedError('The scheduler of a temporary Dask cluster', how, scheduler.program.lastWords))
@@ -130,7 +144,8 @@ class LocalCluster implements Cluster {
   #startPythonWorkers(python: Python): void {
     const { pythonWorkers = 0, log } = this.#options
     const nameOf = (number: number) => `python-${number}`
-    this.#pythonWorkers = new WorkerProcesses(name => this.#pythonWorker(python, name), nameOf, log)
+    const commandOf = (name: string) => this.#pythonWorker(python, name)
+    this.#pythonWorkers = new WorkerProcesses({ nameOf, commandOf }, log)
     void this.#pythonWorkers.failed.then(error => this.#endedBy(error))
     this.#pythonWorkers.grow(pythonWorkers)
   }

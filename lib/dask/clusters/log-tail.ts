@@ -5,12 +5,6 @@ const maxLineLength = 1000
 /** What a process said last: whole lines, of a bounded number and length, however much it says. */
 export class LogTail {
   readonly #lines: string[] = []
-  readonly #onLine: (line: string) => void
-
-  /** `onLine` is given every line as it is complete. */
-  constructor(onLine: (line: string) => void = () => {}) {
-    this.#onLine = onLine
-  }
 
   /** Takes the text of one stream as it comes. */
   reader(): (text: string) => void {
@@ -25,7 +19,6 @@ export class LogTail {
   #add(line: string): void {
     this.#lines.push(line)
     if (this.#lines.length > maxLines) this.#lines.shift()
-    this.#onLine(line)
   }
 }
 

@@ -15,8 +15,6 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Given each line of stdout. Without it, they are what the process says, as those of stderr are. */
   readonly onAnswer?: (line: string) => void
-  /** Given each line that the process says. */
-  readonly onSaid?: (line: string) => void
 }
 
 // An answer of a Python process may hold certificates.
@@ -30,10 +28,9 @@ export class Program {
   /** Resolves when it has ended and all it said has been read. Never rejects. */
   readonly ended: Promise<Ending>
   readonly #child: ChildProcess
-  readonly #tail: LogTail
+  readonly #tail = new LogTail()
 
-  constructor(command: string, args: readonly string[], { env, onAnswer, onSaid }: ProgramOptions = {}) {
-    this.#tail = new LogTail(onSaid)
+  constructor(command: string, args: readonly string[], { env, onAnswer }: ProgramOptions = {}) {
     this.#child = spawn(command, args, {
       env: { ...environment(), ...env },
       stdio: ['pipe', 'pipe', 'pipe'],

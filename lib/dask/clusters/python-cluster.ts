@@ -36,7 +36,14 @@ export async function startPythonCluster(
   signal?.throwIfAborted()
   const python = await findPython(clusterOptions.python)
   const { nodeWorker = nodeWorkerCommand } = options
-  const host = new PythonProcess(python.path, 'cluster', [], { MINTAKA_WORKER_COMMAND: JSON.stringify(nodeWorker) })
+  let sayEnd = (_how: string) => {}
+  const saidEnd = new Promise<string>(resolve => {
+    sayEnd = resolve
+  })
+  const host = new PythonProcess({
+    ...{ python: python.path, module: 'cluster', env: { MINTAKA_WORKER_COMMAND: JSON.stringify(nodeWorker) } },
+    onEvent: (_, how) => sayEnd(how),
+  })
   try {
     const start = { cluster: className, options: inPython(clusterOptions), ...(adapt ? { adapt } : {}) }
     const facts = (await unlessAborted(host.ask('start', start), signal)) as Facts
@@ -45,7 +52,7 @@ export async function startPythonCluster(
       ...(facts.dashboardLink ? { dashboardLink: facts.dashboardLink } : {}),
       distributed: python.version,
     })
-    return new PythonCluster(className, host, facts)
+    return new PythonCluster(className, host, saidEnd, facts)
   } catch (error) {
     await host.program.leave(leavingMs)
     throw isMintakaError(error, 'DASK_CLUSTER') ? startError(className, python.path, error) : error
@@ -81,7 +88,8 @@ class PythonCluster implements Cluster {
   readonly #closeMs: number
   #closing: Promise<void> | undefined
 
-  constructor(className: string, host: PythonProcess, { schedulerAddress, dashboardLink, tls, isLocal }: Facts) {
+  constructor(className: string, host: PythonProcess, saidEnd: Promise<string>, facts: Facts) {
+    const { schedulerAddress, dashboardLink, tls, isLocal } = facts
     this.#closeMs = isLocal ? localCloseMs : closeMs
     this.schedulerAddress = schedulerAddress
     if (dashboardLink) this.dashboardLink = dashboardLink
@@ -89,7 +97,7 @@ class PythonCluster implements Cluster {
     this.#host = host
     const gone = host.program.ended.then(({ how }) => `its Python process ${how}`)
     this.ended = new Promise(resolve => {
-      void Promise.race([gone, host.saidEnd]).then(how => {
+      void Promise.race([gone, saidEnd]).then(how => {
         if (!this.#closing)
           resolve(endedError(`The ${className} of a flow run`, `ended: ${how}`, host.program.lastWords))
       })

@@ -15,7 +15,7 @@ interface Answer {
   readonly id?: number
   readonly result?: unknown
   readonly error?: PythonFailure
-  readonly event?: 'ended'
+  readonly event?: string
   readonly message?: string
 }
 
@@ -31,23 +31,29 @@ interface Question {
   readonly reject: (error: unknown) => void
 }
 
+export interface PythonProcessOptions {
+  readonly python: string
+  /** Of `mintaka_dask`. */
+  readonly module: string
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** What the process tells without having been asked. */
+  onEvent(event: string, message: string): void
+}
+
 /** A module of `mintaka_dask` that runs and answers requests, see `python/mintaka_dask/parent.py`. */
 export class PythonProcess {
   readonly program: Program
-  /** Resolves with what the process says of itself: that what it holds has ended. */
-  readonly saidEnd: Promise<string>
   readonly #questions = new Map<number, Question>()
+  readonly #onEvent: (event: string, message: string) => void
   #count = 0
   #ending: Ending | undefined
 
-  constructor(python: string, module: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    let sayEnd: (message: string) => void
-    this.saidEnd = new Promise(resolve => {
-      sayEnd = resolve
-    })
+  constructor({ python, module, args = [], env = {}, onEvent }: PythonProcessOptions) {
+    this.#onEvent = onEvent
     this.program = new Program(python, ['-m', `mintaka_dask.${module}`, ...args], {
       env: { ...pythonEnvironment(), ...env },
-      onAnswer: line => this.#heard(JSON.parse(line) as Answer, sayEnd),
+      onAnswer: line => this.#heard(JSON.parse(line) as Answer),
     })
     void this.program.ended.then(ending => {
       this.#ending = ending
@@ -66,8 +72,8 @@ export class PythonProcess {
     })
   }
 
-  #heard({ id, result, error, event, message }: Answer, sayEnd: (message: string) => void): void {
-    if (event === 'ended') return sayEnd(message ?? '')
+  #heard({ id, result, error, event, message = '' }: Answer): void {
+    if (event !== undefined) return this.#onEvent(event, message)
     const question = this.#questions.get(id ?? 0)
     this.#questions.delete(id ?? 0)
     if (error) question?.reject(pythonError(error))

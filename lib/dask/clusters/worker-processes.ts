@@ -5,7 +5,12 @@ import { Program } from './program.js'
 import { endedError } from './python-process.js'
 import { afterEnd, type Life, maxLives } from './restarts.js'
 
-/** What starts a worker. */
+/** What makes workers of one kind. */
+export interface WorkerKind {
+  nameOf(number: number): string
+  commandOf(name: string): WorkerCommand
+}
+
 export interface WorkerCommand {
   readonly command: string
   readonly args: readonly string[]
@@ -23,6 +28,7 @@ interface Worker {
   readonly name: string
   program: Program
   lives: Life[]
+  isReady: boolean
   isLeaving: boolean
   restart?: NodeJS.Timeout
 }
@@ -33,19 +39,37 @@ const graceMs = 1500
 export class WorkerProcesses {
   /** Resolves with why, when none is left because they could not be kept alive. */
   readonly failed: Promise<MintakaError>
-  readonly #commandOf: (name: string) => WorkerCommand
-  readonly #nameOf: (number: number) => string
+  readonly #kind: WorkerKind
   readonly #log: ClusterLog
   readonly #workers = new Map<number, Worker>()
+  readonly #whenWhole: (() => void)[] = []
   #fail: (error: MintakaError) => void = () => {}
   #isEnding = false
 
-  constructor(commandOf: (name: string) => WorkerCommand, nameOf: (number: number) => string, log: ClusterLog) {
-    this.#commandOf = commandOf
-    this.#nameOf = nameOf
+  constructor(kind: WorkerKind, log: ClusterLog) {
+    this.#kind = kind
     this.#log = log
     this.failed = new Promise(resolve => {
       this.#fail = resolve
+    })
+  }
+
+  /** The scheduler has the worker of that name. */
+  arrived(name: string): void {
+    for (const worker of this.#workers.values()) if (worker.name === name) worker.isReady = true
+    this.#look()
+  }
+
+  /** Whether the scheduler has every one that it shall have: none is on its way, or being started again. */
+  get isWhole(): boolean {
+    return [...this.#workers.values()].every(worker => worker.isReady || worker.isLeaving)
+  }
+
+  /** Resolves when it is whole; what was given up is not waited for. */
+  whole(): Promise<void> {
+    return new Promise(resolve => {
+      this.#whenWhole.push(resolve)
+      this.#look()
     })
   }
 
@@ -85,39 +109,29 @@ export class WorkerProcesses {
   }
 
   #start(number: number): void {
-    const name = this.#nameOf(number)
-    const worker: Worker = { name, program: this.#launch(number, name), lives: [], isLeaving: false }
-    this.#workers.set(number, worker)
+    const name = this.#kind.nameOf(number)
+    const program = this.#launch(number, name)
+    this.#workers.set(number, { name, program, lives: [], isReady: false, isLeaving: false })
   }
 
   #launch(number: number, name: string): Program {
-    const { command, args, env } = this.#commandOf(name)
+    const { command, args, env } = this.#kind.commandOf(name)
     const begin = performance.now()
-    let wasReady = false
-    const program = new Program(command, args, {
-      ...(env ? { env } : {}),
-      onSaid: line => {
-        wasReady ||= line.includes('Start worker at')
-      },
-    })
-    void program.ended.then(({ code, how }) => {
-      this.#onEnd(number, how, { code, livedMs: performance.now() - begin, wasReady })
-    })
+    const program = new Program(command, args, env ? { env } : {})
+    void program.ended.then(({ code, how }) => this.#onEnd(number, how, code, performance.now() - begin))
     return program
   }
 
-  #onEnd(number: number, how: string, life: Life): void {
+  #onEnd(number: number, how: string, code: number | null, livedMs: number): void {
     const worker = this.#workers.get(number)
     if (!worker || worker.isLeaving || this.#isEnding) return
-    worker.lives = [...worker.lives, life].slice(-maxLives)
+    worker.lives = [...worker.lives, { code, livedMs, wasReady: worker.isReady }].slice(-maxLives)
+    worker.isReady = false
     const next = afterEnd(worker.lives)
     if (next.type === 'restart') return this.#restart(number, worker, how, next.afterMs)
     this.#workers.delete(number)
-    if (next.type === 'left') return
-    this.#log(`Worker ${worker.name} ${how} again; it is not started any more.`, { worker: worker.name })
-    const what = `Worker ${worker.name} of a temporary Dask cluster`
-    const error = endedError(what, `${how} again and again`, worker.program.lastWords)
-    if (this.count === 0) this.#fail(error)
+    if (next.type === 'given up') this.#giveUp(worker, how)
+    this.#look()
   }
 
   #restart(number: number, worker: Worker, how: string, afterMs: number): void {
@@ -125,6 +139,17 @@ export class WorkerProcesses {
     worker.restart = setTimeout(() => {
       if (!worker.isLeaving) worker.program = this.#launch(number, worker.name)
     }, afterMs)
+  }
+
+  #giveUp({ name, program }: Worker, how: string): void {
+    this.#log(`Worker ${name} ${how} again; it is not started any more.`, { worker: name })
+    if (this.count > 0) return
+    this.#fail(endedError(`Worker ${name} of a temporary Dask cluster`, `${how} again and again`, program.lastWords))
+  }
+
+  #look(): void {
+    if (!this.isWhole) return
+    for (const resolve of this.#whenWhole.splice(0)) resolve()
   }
 }
 

@@ -17,8 +17,7 @@ test('of a line without end, its beginning is kept, and no more', async t => {
 })
 
 test('a tail is what was said last, of both streams', async t => {
-  const said: string[] = []
-  const tail = new LogTail(line => said.push(line))
+  const tail = new LogTail()
   const [stdout, stderr] = [tail.reader(), tail.reader()]
   for (let number = 0; number < 1000; number += 1) stdout(`line ${number}\n`)
   stderr('half a ')
@@ -27,5 +26,4 @@ test('a tail is what was said last, of both streams', async t => {
   const lines = tail.text().split('\n')
   t.equal(lines.length, 60)
   t.strictSame(lines.slice(-3), ['line 999', 'out', 'half a line'])
-  t.equal(said.length, 1002)
 })

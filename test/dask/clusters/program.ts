@@ -10,16 +10,11 @@ test('a program ends when its stdin does', async t => {
 })
 
 test('one that does not is killed', async t => {
-  const ready = new Promise<void>(resolve => {
-    const program = node("setInterval(() => {}, 1000); console.log('ready')", {
-      onSaid: async () => {
-        await program.end(10)
-        t.strictSame(await program.ended, { code: null, how: 'was ended by SIGKILL' })
-        resolve()
-      },
-    })
+  const ready = await new Promise<Program>(resolve => {
+    const program = node("setInterval(() => {}, 1000); console.log('ready')", { onAnswer: () => resolve(program) })
   })
-  await ready
+  await ready.end(10)
+  t.strictSame(await ready.ended, { code: null, how: 'was ended by SIGKILL' })
 })
 
 test('what it said last is known when it has ended', async t => {

@@ -3,7 +3,7 @@
     > {"id": 1, "op": "scale", "workers": 3}
     < {"id": 1, "result": null}
     < {"id": 1, "error": {"type": "TypeError", "message": "...", "traceback": "..."}}
-    < {"event": "ended", "message": "..."}
+    < {"event": "worker", "message": "0"}
 """
 
 import asyncio

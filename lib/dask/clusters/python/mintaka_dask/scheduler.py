@@ -13,6 +13,7 @@ import shutil
 import sys
 
 from distributed import Scheduler
+from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.utils import format_dashboard_link
 from mintaka_dask import tether
 from mintaka_dask.parent import Parent
@@ -20,7 +21,9 @@ from mintaka_dask.parent import Parent
 
 async def main(folder, name, dashboard):
     parent = Parent()
-    scheduler = await Scheduler(host="127.0.0.1", port=0, **_dashboard(dashboard == "with"))
+    scheduler = Scheduler(host="127.0.0.1", port=0, **_dashboard(dashboard == "with"))
+    scheduler.add_plugin(Arrivals(parent))
+    await scheduler
     _write_whole(os.path.join(folder, name), json.dumps({"type": "Scheduler", "id": scheduler.id, "address": scheduler.address}))
 
     async def ready():
@@ -36,6 +39,18 @@ async def main(folder, name, dashboard):
     await scheduler.close()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)  # there is nothing more to do, and an interpreter takes its time to find out
+
+
+class Arrivals(SchedulerPlugin):
+    """Tells the parent of each worker that has come, by its name."""
+
+    name = "mintaka-arrivals"
+
+    def __init__(self, parent):
+        self.parent = parent
+
+    def add_worker(self, scheduler, worker, **kwargs):
+        self.parent.tell(event="worker", message=str(scheduler.workers[worker].name))
 
 
 # Whatever is told, a scheduler has a small server of pages; the ones worth looking at need bokeh.

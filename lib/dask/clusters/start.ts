@@ -4,13 +4,13 @@ import { startLocalCluster } from './local.js'
 import { checkAdapt, checkClusterOptions, workersFor } from './options.js'
 import { startPythonCluster } from './python-cluster.js'
 
-/** Makes a cluster; the signal ends a start that has not ended. */
-export type ClusterFactory = (options: { readonly signal: AbortSignal | undefined }) => Cluster | Promise<Cluster>
+/** Makes a cluster of the options that were given for it. */
+export type MakeCluster = (options: Readonly<Record<string, unknown>>) => Cluster | Promise<Cluster>
 
 /** What a temporary cluster is made of. */
 export interface TemporaryCluster {
   /** Default: a scheduler and workers on this machine. A function, or a Python class by its dotted name. */
-  readonly cluster?: string | ClusterFactory | undefined
+  readonly cluster?: string | MakeCluster | undefined
   readonly clusterOptions?: (ClusterOptions & Readonly<Record<string, unknown>>) | undefined
   /** Lets Dask scale it. */
   readonly adapt?: AdaptLimits | undefined
@@ -28,7 +28,7 @@ export interface StartOptions {
 /** Starts a temporary cluster of whatever kind. Rejects with INVALID_OPTION, DASK_PYTHON, DASK_CLUSTER. */
 export async function startCluster(wanted: TemporaryCluster, options: StartOptions): Promise<Cluster> {
   const { cluster, clusterOptions = {}, adapt } = wanted
-  if (typeof cluster === 'function') return startOwn(cluster, wanted, options)
+  if (typeof cluster === 'function') return startOwn(cluster, wanted, options.log)
   const { processors, ...surroundings } = options
   if (cluster !== undefined) return startPythonCluster(cluster, { clusterOptions, adapt, ...surroundings })
   if (!adapt) return startLocalCluster({ ...clusterOptions, ...options })
@@ -56,15 +56,17 @@ function adaptiveOptions(options: ClusterOptions, adapt: AdaptLimits, processors
 }
 
 async function startOwn(
-  factory: ClusterFactory,
-  { adapt }: TemporaryCluster,
-  { signal }: StartOptions,
+  make: MakeCluster,
+  { clusterOptions = {}, adapt }: TemporaryCluster,
+  log: ClusterLog,
 ): Promise<Cluster> {
-  const cluster: unknown = await factory({ signal })
+  const cluster: unknown = await make(clusterOptions)
   if (!isCluster(cluster)) {
     const what = 'an object with a schedulerAddress (tcp://… or tls://…) and [Symbol.asyncDispose]'
     throw new MintakaError('INVALID_OPTION', `The option 'cluster' should be a function that returns ${what}.`)
   }
+  const { schedulerAddress, dashboardLink } = cluster
+  log(`A Dask cluster is up at ${schedulerAddress}.`, { schedulerAddress, ...(dashboardLink && { dashboardLink }) })
   if (adapt) await adaptOwn(cluster, adapt)
   return cluster
 }
@@ -73,7 +75,7 @@ async function adaptOwn(cluster: Cluster, adapt: AdaptLimits): Promise<void> {
   try {
     checkAdapt(adapt)
     if (!cluster.adapt) {
-      throw new MintakaError('INVALID_OPTION', "The option 'adapt' needs a cluster that has a method of that name.")
+      throw new MintakaError('INVALID_OPTION', 'The cluster that was given has no adapt(): leave adapt out.')
     }
     await cluster.adapt(adapt)
   } catch (error) {

@@ -1,6 +1,7 @@
 import { MintakaError } from '../../core/errors.js'
 import { type Check, check, checkOptions } from '../../core/options.js'
-import type { AdaptLimits, Cluster, ClusterOptions } from '../../dask/clusters/cluster.js'
+import type { AdaptLimits, ClusterOptions } from '../../dask/clusters/cluster.js'
+import type { MakeCluster } from '../../dask/clusters/start.js'
 import type { TlsOptions } from '../../dask/comm/connect.js'
 
 /** Options of `DaskExecutor`: of a cluster that is up already, or of one that lives as long as the flow run. */
@@ -22,9 +23,6 @@ export interface ExistingClusterOptions extends CommonOptions {
   readonly adapt?: never
   readonly resubmit?: never
 }
-
-/** Makes a cluster of the options that were given for it. */
-export type MakeCluster = (options: Readonly<Record<string, unknown>>) => Cluster | Promise<Cluster>
 
 /** A temporary cluster: made when the flow run begins, torn down when it ends. */
 export interface TemporaryClusterOptions extends CommonOptions {

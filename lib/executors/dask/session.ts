@@ -21,6 +21,8 @@ import { hear } from './worker-events.js'
 /** A client, and what ends it, with the cluster that was made for it. */
 export interface Connection {
   readonly client: DaskClient
+  /** Whether the cluster has all the workers that it will ever have: none will come, none is being started again. */
+  isWhole(): boolean
   close(): Promise<void>
 }
 
@@ -28,8 +30,6 @@ export interface SessionOptions {
   readonly connection: Connection
   /** Makes a new cluster after the scheduler was lost. */
   readonly reconnect: (() => Promise<Connection>) | undefined
-  /** Whether the cluster has all the workers that it will ever have. */
-  readonly isFixed: boolean
   readonly cancelGraceMs: number | undefined
   readonly surroundings: ExecutorSurroundings
 }
@@ -77,7 +77,7 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
     this.#options = options
     this.#log = options.surroundings.log
     this.cancelGraceMs = options.cancelGraceMs ?? defaultCancelGraceMs
-    this.#unplaced = new Unplaced(this.#log, options.isFixed)
+    this.#unplaced = new Unplaced(this.#log)
     this.#sizes = this.#use(options.connection)
   }
 
@@ -85,7 +85,7 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
     const { client } = connection
     this.#connection = connection
     client.subscribe(this.#topic, event => hear(event, this.#open))
-    this.#unplaced.watch(client, () => this.#open.values())
+    this.#unplaced.watch(connection, () => this.#open.values())
     this.#sizes = new Sizes(client)
     return this.#sizes
   }

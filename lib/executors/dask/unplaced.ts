@@ -3,6 +3,7 @@ import type { Logger } from '../../core/logger.js'
 import type { DaskClient, WorkerInfo } from '../../dask/client/client.js'
 import { nodeResource } from '../../dask/payload.js'
 import { Resource } from './resource.js'
+import type { Connection } from './session.js'
 import type { Submission } from './submission.js'
 
 const firstLookMs = 1_000
@@ -15,21 +16,19 @@ const repeatEveryMs = 60_000
  */
 export class Unplaced {
   readonly #log: Logger
-  readonly #isFixed: boolean
   #timer: NodeJS.Timeout | undefined
   /** When each wish was last complained about. */
   readonly #said = new Map<string, number>()
 
-  constructor(log: Logger, isFixed: boolean) {
+  constructor(log: Logger) {
     this.#log = log
-    this.#isFixed = isFixed
   }
 
-  watch(client: DaskClient, open: () => Iterable<Submission>): void {
+  watch(connection: Connection, open: () => Iterable<Submission>): void {
     this.end()
     const look = async () => {
       try {
-        await this.#look(client, open())
+        await this.#look(connection, open())
       } catch {
         // The connection is gone: others tell.
       }
@@ -44,7 +43,7 @@ export class Unplaced {
   }
 
   /** Asks about one of each kind: calls with the same wishes have the same fate. */
-  async #look(client: DaskClient, open: Iterable<Submission>): Promise<void> {
+  async #look({ client, isWhole }: Connection, open: Iterable<Submission>): Promise<void> {
     const kinds = new Map<string, Submission[]>()
     for (const submission of open) {
       if (submission.hasStarted || submission.place !== 'sent') continue
@@ -54,30 +53,34 @@ export class Unplaced {
       else kinds.set(wish, [submission])
     }
     if (kinds.size === 0) return
+    const wasWhole = isWhole()
     const states = await client.taskStates([...kinds.values()].flatMap(all => all.slice(0, 100).flatMap(keysOf)))
     const isStuck = (submission: Submission) => isUnplaced(submission, states)
     if (![...kinds.values()].some(submissions => submissions.some(isStuck))) return
     const workers = await client.workers()
+    const isFinal = wasWhole && isWhole() // else the right worker may be the one that is being started again
     for (const [wish, submissions] of kinds) {
       const stuck = submissions.filter(isStuck)
-      if (stuck.length > 0) this.#complain(wish, stuck, workers, client)
+      if (stuck.length === 0) continue
+      const error = unavailable(stuck[0]!, workers, client.address)
+      if (!isFinal) this.#complain(wish, stuck, error)
+      else fail(stuck, error, client)
     }
   }
 
-  #complain(wish: string, stuck: readonly Submission[], workers: readonly WorkerInfo[], client: DaskClient): void {
-    const [first] = stuck as readonly [Submission]
-    const error = unavailable(first, workers, client.address)
-    if (this.#isFixed) {
-      for (const submission of stuck) submission.failed(error)
-      return client.release(stuck.map(({ key }) => key))
-    }
+  #complain(wish: string, stuck: readonly Submission[], error: MintakaError): void {
     if (Date.now() - (this.#said.get(wish) ?? Number.NEGATIVE_INFINITY) < repeatEveryMs) return
     this.#said.set(wish, Date.now())
     this.#log.warn(`${error.message} It waits for one that does.`, {
-      task: first.call.task.name,
+      task: stuck[0]?.call.task.name,
       waiting: stuck.length,
     })
   }
+}
+
+function fail(stuck: readonly Submission[], error: MintakaError, client: DaskClient): void {
+  for (const submission of stuck) submission.failed(error)
+  client.release(stuck.map(({ key }) => key))
 }
 
 function keysOf({ key, sendable }: Submission): string[] {

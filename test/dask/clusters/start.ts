@@ -25,16 +25,18 @@ class AdaptiveCluster extends OwnCluster {
   }
 }
 
-test('a function makes the cluster, and is told when to stop', async t => {
+test('a function makes the cluster, of the options that were given', async t => {
   const own = new OwnCluster()
-  const { signal } = new AbortController()
-  let given: AbortSignal | undefined
-  const make = (options: { signal: AbortSignal | undefined }) => {
-    given = options.signal
+  const lines: string[] = []
+  let given: unknown
+  const cluster = (options: object) => {
+    given = options
     return own
   }
-  t.equal(await startCluster({ cluster: make }, { ...surroundings, signal }), own)
-  t.equal(given, signal)
+  const log = (line: string) => lines.push(line)
+  t.equal(await startCluster({ cluster, clusterOptions: { size: 'small' } }, { ...surroundings, log }), own)
+  t.strictSame(given, { size: 'small' })
+  t.strictSame(lines, ['A Dask cluster is up at tcp://127.0.0.1:1.'])
 })
 
 test('what it throws is thrown', async t => {
@@ -64,7 +66,7 @@ test('a cluster of a function adapts by itself, if it can', async t => {
 
   const fixed = new OwnCluster()
   const starting = startCluster({ cluster: () => fixed, adapt: { minimum: 1, maximum: 2 } }, surroundings)
-  await t.rejects(starting, { code: 'INVALID_OPTION', message: /'adapt'/ })
+  await t.rejects(starting, { code: 'INVALID_OPTION', message: /no adapt\(\)/ })
   t.equal(fixed.disposals, 1)
 })
 

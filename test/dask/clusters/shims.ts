@@ -1,4 +1,6 @@
 /** What Dask's own tools start by name: a worker class, and a worker module. */
+import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, t as tap, test } from 'tap'
 import { nodeWorker, workersNamed, workersOf } from '../../fixtures/dask/ask.js'
@@ -36,6 +38,15 @@ for (const environment of daskEnvironments()) {
     await workersNamed(scheduler.address, [])
   })
 }
+
+test('the package has the Python files, and no others of their kind', async t => {
+  const text = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8' })
+  const [{ files }] = JSON.parse(text) as [{ files: { path: string }[] }]
+  const folder = 'lib/dask/clusters/python/mintaka_dask'
+  const sources = readdirSync(join(root, folder)).filter(name => name.endsWith('.py'))
+  const packed = files.map(({ path }) => path).filter(path => path.includes('/mintaka_dask/'))
+  t.strictSame(packed.sort(), sources.map(name => `dist/${folder}/${name}`).sort())
+})
 
 test('an option that no worker has is refused', async t => {
   const scheduler = await startScheduler(t)

@@ -75,39 +75,37 @@ test('without any worker, that is said', async t => {
   t.equal(await value, 2)
 })
 
-for (const environment of daskEnvironments()) {
-  test(`Dask's own LocalCluster of ${environment.version} adapts from one worker to three and back`, async t => {
-    const log = new Lines()
-    const engine = engineFor(t, { logger: log })
-    const options = { python: environment.python, threadsPerWorker: 1 }
-    const executor = new DaskExecutor({
-      cluster: 'distributed.LocalCluster',
-      clusterOptions: options,
-      adapt: { minimum: 1, maximum: 3 },
-    })
-    const counts = new Set<number>()
-    const adaptive = flow('adaptive', async () => {
-      const address = /is up at (tcp:\S+)\./.exec(log.all.join('\n'))?.[1] ?? ''
-      await using client = await DaskClient.connect(address)
-      const count = async () => {
-        const { length } = await client.workers()
-        counts.add(length)
-        return length
-      }
-      await until(async () => (await count()) === 1, 30_000)
-      const kept = tasks.bytes(200_000)
-      const work = Array.from({ length: 60 }, () => tasks.waits(250))
-      await until(async () => (await count()) === 3, 30_000)
-      const pids = await Promise.all(work)
-      await until(async () => (await count()) === 1, 60_000)
-      return { kept: (await kept).byteLength, done: pids.length, workers: new Set(pids).size }
-    })
-    const { kept, done, workers } = await engine.run(adaptive, undefined, { executor })
-    t.strictSame([kept, done], [200_000, 60], 'nothing was lost on the way down')
-    t.ok(workers >= 2, `${workers} workers ran them`)
-    t.ok(counts.has(1) && counts.has(3))
+test("Dask's own LocalCluster adapts from one worker to three and back, and nothing is lost", async t => {
+  const log = new Lines()
+  const engine = engineFor(t, { logger: log })
+  const options = { python, threadsPerWorker: 1 }
+  const executor = new DaskExecutor({
+    cluster: 'distributed.LocalCluster',
+    clusterOptions: options,
+    adapt: { minimum: 1, maximum: 3 },
   })
-}
+  const counts = new Set<number>()
+  const adaptive = flow('adaptive', async () => {
+    const address = /is up at (tcp:\S+)\./.exec(log.all.join('\n'))?.[1] ?? ''
+    await using client = await DaskClient.connect(address)
+    const count = async () => {
+      const { length } = await client.workers()
+      counts.add(length)
+      return length
+    }
+    await until(async () => (await count()) === 1, 30_000)
+    const kept = tasks.bytes(200_000)
+    const work = Array.from({ length: 60 }, () => tasks.waits(250))
+    await until(async () => (await count()) === 3, 30_000)
+    const pids = await Promise.all(work)
+    await until(async () => (await count()) === 1, 60_000)
+    return { kept: (await kept).byteLength, done: pids.length, workers: new Set(pids).size }
+  })
+  const { kept, done, workers } = await engine.run(adaptive, undefined, { executor })
+  t.strictSame([kept, done], [200_000, 60], 'nothing was lost on the way down')
+  t.ok(workers >= 2, `${workers} workers ran them`)
+  t.ok(counts.has(1) && counts.has(3))
+})
 
 test('a cluster of a function of your own is used and ended', async t => {
   const engine = engineFor(t)

@@ -8,7 +8,7 @@ import { Dep, TestClient } from './fixtures/client.js'
 t.setTimeout(300_000)
 
 const script = `
-import operator, warnings
+import datetime, operator, warnings
 warnings.simplefilter('ignore')
 from distributed import Client, Future
 one, two, python = sent['workers']
@@ -35,6 +35,9 @@ with Client(sent['address']) as c:
     def holders(): return sorted(c.who_has()['scattered'])
     attempt('replicate', lambda: (c.replicate(x['scattered'], workers=[one, two]), holders() == sorted([one, two]))[1])
     attempt('rebalance', lambda: c.rebalance())
+    date = c.submit(datetime.date, 2026, 10, 1, workers=[python], key='a-date-1')
+    attempt('date', lambda: (c.replicate(date, workers=[one]), one in c.who_has()['a-date-1'])[1])
+    attempt('passed_on', lambda: str(c.submit(str, date, workers=[python], pure=False).result(20)))
     attempt('on_python', lambda: c.submit(len, x['scattered'], workers=[python], pure=False).result(20))
     t = ('tuple', 1) if sent['tuples'] else 'string'
     attempt('tuple', lambda: c.submit(operator.add, 1, 2, key=t, workers=[one]).result(20))
@@ -85,6 +88,8 @@ for (const environment of daskEnvironments()) {
       replicate: true,
       rebalance: null,
       on_python: 3,
+      date: true,
+      passed_on: '2026-10-01',
       tuple: isTuple ? /Task \["tuple",1\] is a Python task/ : /Task string is a Python task/,
       bench: ['disk', 'memory', 'network'],
       failed: ['ValueError', 'RangeError: no row 7', ['JavaScript stack:', 'RangeError: no row 7']],
@@ -93,6 +98,13 @@ for (const environment of daskEnvironments()) {
       await client.call('sizeOf', [new Dep(bytes.key)], { annotations: { workers: [two.address] } }).value(),
       9,
     )
+    const factorial = client.python('math:factorial', [5], [python.address])
+    t.equal(await client.call('add', [new Dep(factorial.key), 0.5]).value(), 120.5)
+    const date = client.python('datetime:date', [2026, 10, 1], [python.address])
+    await t.rejects(client.call('give', [new Dep(date.key)]).done, {
+      code: 'NOT_SENDABLE',
+      message: /^Task 'give': its argument is datetime\.date, which JavaScript cannot read\. Let a Python task/,
+    })
     // A task of Node asks for what no worker of Python has.
     onPython.cancel()
     t.notMatch(scheduler.logText(), /AssertionError/)

@@ -154,7 +154,9 @@ for (const environment of daskEnvironments()) {
       cause: { name: 'TypeError', stack: /Traceback \(most recent call last\):\n {2}File ".*core\.py", line \d+/ },
     })
     const data = { mine: encodeValue({ a: [1, 2] }).serialized }
-    t.match(await pool.call(worker.address, 'update_data', { data }), { status: 'OK' })
+    // By way of the scheduler: it has values removed of which it does not know.
+    const scatter = { data, client: 'Client-test', broadcast: false, timeout: 30, workers: null }
+    t.strictSame(await pool.call(scheduler.address, 'scatter', scatter), ['mine'])
     const reply = await pool.getData(worker.address, ['mine', 'other'], 'tcp://127.0.0.1:1')
     t.equal(reply.status, 'OK')
     const { mine } = reply.status === 'OK' ? reply.data : {}

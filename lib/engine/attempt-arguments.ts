@@ -52,9 +52,11 @@ export function argumentsElsewhere(
   if (!edges && !args.some(isWhole)) return { args, shared: undefined }
   const shared = new Set<object>()
   const handed = new Map<Edge, unknown>()
-  const value = (input: Edge | Whole): unknown => {
+  const given = (input: Edge | Whole): unknown => {
     const call = pending?.get(input)
     if (call) return new PendingResult(call)
+    // Not kept for other calls: those that are made later find results in it.
+    if (pending && isWhole(input) && input.holdsAny(pending)) return copyWith(input.inputs.args[0], isEdge, given)
     if (!again && edges?.transferred.has(input as RunFuture<unknown>) && !isKept(input)) {
       if (!handed.has(input)) handed.set(input, handOver(resultOf(input)))
       return handed.get(input)
@@ -63,7 +65,7 @@ export function argumentsElsewhere(
     if (typeof value === 'object' && value !== null && !allowedFuture(input)) shared.add(value)
     return value
   }
-  return { args: args.map(arg => copyWith(arg, isInput, value)), shared: shared.size > 0 ? [...shared] : undefined }
+  return { args: args.map(arg => copyWith(arg, isInput, given)), shared: shared.size > 0 ? [...shared] : undefined }
 }
 
 /** The value with the buffers of the result; those of the result are empty from now on. */

@@ -16,6 +16,11 @@ export class Whole {
     return { ...this.inputs.described?.[0], name }
   }
 
+  /** Whether it holds any of those. */
+  holdsAny(futures: { has(future: unknown): boolean }): boolean {
+    return this.inputs.edges?.upstream.some(future => futures.has(future)) ?? false
+  }
+
   /** The value: the same one for all who ask, made by `make` for the first. */
   valueBy(make: (value: unknown) => unknown): unknown {
     this.#value ??= { value: make(this.inputs.args[0]) }

@@ -1,4 +1,14 @@
-import { type Call, type Executor, flow, HeldResult, MintakaError, type Outcome, PendingResult, task } from 'mintaka'
+import {
+  type Call,
+  type Executor,
+  flow,
+  HeldResult,
+  MintakaError,
+  type Outcome,
+  PendingResult,
+  task,
+  unmapped,
+} from 'mintaka'
 import { test } from 'tap'
 import { engineFor, history } from './fixtures/engine.js'
 
@@ -119,6 +129,15 @@ test('what began although one that it came after failed has failed too', async t
   t.equal(await run, 'Failed')
   const [, second] = await engine.taskRuns.list(run.id)
   t.match(second?.run.state, { type: 'FAILED', error: { code: 'UPSTREAM_NOT_COMPLETED' } })
+})
+
+test('what every call of a map is given whole may hold results that are not there yet', async t => {
+  const engine = engineFor(t)
+  const executor = cluster()
+  const total = task('total', (extra: number, list: { all: number[] }) => list.all.reduce((a, b) => a + b, extra))
+  const mapped = flow('mapped', () => total.map([1, 2], unmapped({ all: [add(1, 1), add(2, 2)] })))
+  t.strictSame(await engine.run(mapped, undefined, { executor }), [7, 8])
+  t.strictSame(executor.edges, [0, 0, 2, 2])
 })
 
 test('where another attempt may follow, the results are waited for', async t => {

@@ -120,12 +120,8 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
   /** Sends a call when its code is there and what it comes after has been sent. */
   #prepare(submission: Submission): void {
     if (submission.place !== 'preparing') return
-    const upstream = submission.call.upstream?.map(call => this.#submissions.get(call))
-    const unsent = upstream?.find(isPreparing)
+    const unsent = submission.call.upstream?.map(call => this.#submissions.get(call)).find(isPreparing)
     if (unsent) return unsent.whenPrepared(() => this.#prepare(submission))
-    // The scheduler knows nothing of what has failed or was cancelled here, and would cancel all of the graph.
-    const lost = upstream?.find(other => other?.isWithoutResult)
-    if (lost) return submission.failed(unreachable(submission.call, lost.call))
     const { source } = submission.call.task
     if (source.type === 'python') return this.#preparePython(submission, source.target)
     const prepared = this.#codes.of(submission.call.task)
@@ -178,6 +174,10 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
 
   #send(submission: Submission, make: () => Sendable): void {
     if (submission.place !== 'preparing') return
+    // The scheduler knows nothing of what has failed or was cancelled here, and would cancel all of the graph.
+    const { call } = submission
+    const ended = call.upstream?.find(other => this.#submissions.get(other)?.isWithoutResult)
+    if (ended) return queueMicrotask(() => submission.failed(unreachable(call, ended)))
     if (this.#lost) return queueMicrotask(() => submission.giveUp(this.#lost))
     if (!this.#connection) return this.#sendLater(submission)
     try {

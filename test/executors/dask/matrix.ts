@@ -23,6 +23,20 @@ const stories: Record<string, (t: Test, bench: Bench) => Promise<void>> = {
     t.strictSame(lengths, { here: 3_000_000, there: 3_000_000 })
   },
 
+  async 'what comes after a call that was cancelled before it was sent never runs, and harms no other'(t, bench) {
+    const log = bench.file('unreachable')
+    const ends = await bench.run(async () => {
+      const others = [tasks.add(1, 1), tasks.echo('b')]
+      const first = tasks.echo('a')
+      const after = [tasks.echo(first), tasks.noted.with({ waitFor: [first] })(log, 'ran')]
+      await first.cancel()
+      const states = await Promise.all([...others, ...after].map(future => future.wait()))
+      return states.map(({ name }) => name)
+    })
+    t.strictSame(ends, ['Completed', 'Completed', 'NotReady', 'NotReady'])
+    t.strictSame(bench.lines('unreachable'), [])
+  },
+
   async '5,000 tasks end, each with its own value'(t, bench) {
     const values = await bench.run(() => Array.from({ length: 5_000 }, (_, n) => tasks.add(n, 1)))
     t.strictSame(

@@ -64,6 +64,8 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
   #onCluster = new Set<Entry>()
   #connection: Connection | undefined
   #reconnecting: Promise<void> | undefined
+  /** The end of what belonged to a scheduler that was lost. */
+  #closing: Promise<void> | undefined
   #lost: MintakaError | undefined
   #sizes: Sizes
   readonly #unplaced: Unplaced
@@ -109,6 +111,9 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
       for (const submission of [...this.#open.values()]) submission.onStop()
       await ended
     }
+    // A cluster that is being made, or taken down, belongs to the flow run as well.
+    await this.#reconnecting
+    await this.#closing
     this.#unplaced.end()
     this.#lost ??= new MintakaError('EXECUTOR_CLOSED', 'The flow run that it belonged to has ended.')
     this.#connection?.client.release([...this.#onCluster].map(({ key }) => key))
@@ -160,6 +165,7 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
     const { call } = submission
     const client = this.#connection?.client
     if (!client) return this.#sendLater(submission)
+    if (client.lostReason) return this.#lostBefore(submission, client.lostReason)
     pythonAnnotations(call, client).then(
       annotations =>
         this.#send(submission, () => {
@@ -168,7 +174,10 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
           const deps_ = upstream.map(({ key }) => key)
           return { task: { key: submission.key, call: { type: 'python', pickle, deps: deps_ } }, annotations, upstream }
         }),
-      error => submission.failed(error),
+      error => {
+        if (client.lostReason) this.#lostBefore(submission, client.lostReason)
+        else submission.failed(error)
+      },
     )
   }
 
@@ -180,13 +189,21 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
     if (ended) return queueMicrotask(() => submission.failed(unreachable(call, ended)))
     if (this.#lost) return queueMicrotask(() => submission.giveUp(this.#lost))
     if (!this.#connection) return this.#sendLater(submission)
+    const { client } = this.#connection
+    if (client.lostReason) return this.#lostBefore(submission, client.lostReason)
     try {
       submission.sendable = make()
-      this.#put(submission, this.#connection.client)
+      this.#put(submission, client)
       submission.sent()
     } catch (error) {
       queueMicrotask(() => submission.failed(error))
     }
+  }
+
+  // Where nothing was open, nobody has been told yet that the scheduler is gone.
+  #lostBefore(submission: Submission, reason: MintakaError): void {
+    if (this.lost(reason)) this.#sendLater(submission)
+    else queueMicrotask(() => submission.giveUp(reason))
   }
 
   // While a new cluster is being made.
@@ -289,7 +306,10 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
   }
 
   #closeLost(connection: Connection | undefined): void {
-    connection?.close().catch(error => this.#log.warn('A lost Dask cluster could not be closed cleanly', { error }))
+    const closing = connection?.close()
+    this.#closing = closing?.catch(error =>
+      this.#log.warn('A lost Dask cluster could not be closed cleanly', { error }),
+    )
   }
 
   async #reconnect(reconnect: () => Promise<Connection>): Promise<void> {

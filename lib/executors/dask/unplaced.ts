@@ -78,9 +78,10 @@ export class Unplaced {
   }
 }
 
+// Released only, they would stay for what comes after them, and that would wait for ever: it is to be cancelled too.
 function fail(stuck: readonly Submission[], error: MintakaError, client: DaskClient): void {
+  client.cancel(stuck.map(({ key }) => key))
   for (const submission of stuck) submission.failed(error)
-  client.release(stuck.map(({ key }) => key))
 }
 
 function keysOf({ key, sendable }: Submission): string[] {

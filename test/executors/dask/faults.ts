@@ -68,6 +68,39 @@ test('with resubmit, what had not ended goes on on a new cluster', async t => {
   })
 })
 
+test('a scheduler that dies while nothing runs is missed by the next call', async t => {
+  const bench = await Bench.start(t)
+  const states = bench.run(async () => {
+    await tasks.add(1, 1)
+    await bench.scheduler.kill()
+    return (await tasks.add(2, 2).wait()).name
+  })
+  t.equal(await states, 'Crashed')
+
+  const executor = new DaskExecutor({ clusterOptions: { python, workers: 1, threadsPerWorker: 1 }, resubmit: true })
+  const resubmitted = flow('resubmitted', async () => {
+    await tasks.add(1, 1)
+    const scheduler = temporaryScheduler()
+    process.kill(scheduler, 'SIGKILL')
+    await until(() => !isAlive(scheduler))
+    return tasks.add(2, 2)
+  })
+  t.equal(await bench.engine.run(resubmitted, undefined, { executor }), 4)
+})
+
+test('a flow that ends while a new cluster is made for it leaves nothing behind', async t => {
+  const bench = await Bench.start(t, { workers: [] })
+  const executor = new DaskExecutor({ clusterOptions: { python, workers: 1, threadsPerWorker: 1 }, resubmit: true })
+  const ended = flow('ended', async () => {
+    await tasks.bytes(300_000).wait()
+    process.kill(temporaryScheduler(), 'SIGKILL')
+    await until(() => bench.log.all.some(line => line.includes('was lost')))
+    return 'done'
+  })
+  t.equal(await bench.engine.run(ended, undefined, { executor }), 'done')
+  t.notOk(processes().some(({ parent, command }) => parent === process.pid && command.includes('mintaka-dask-')))
+})
+
 test('a host that is killed leaves nothing behind', async t => {
   const program = `${root}/test/executors/dask/fixtures/host.ts`
   const host = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), program], {

@@ -55,6 +55,17 @@ test('what a fixed cluster will never offer fails its task, and says what there 
   t.match(state.message, /Task 'add' takes 1 TPU, and no worker .* can run it\. Its workers are .*2 GPU/)
 })
 
+test('what comes after a task that no worker can run does not wait for it', async t => {
+  const engine = engineFor(t)
+  const run = flow('too much', async () => {
+    const first = tasks.add.with({ annotations: { resources: { TPU: 1 } } })(1, 1)
+    const after = [tasks.echo(first), tasks.add.with({ waitFor: [first] })(1, 1)]
+    return (await Promise.all(after.map(future => future.wait()))).map(({ name }) => name)
+  })
+  const executor = new DaskExecutor({ clusterOptions: small })
+  t.strictSame(await engine.run(run, undefined, { executor }), ['NotReady', 'NotReady'])
+})
+
 test('on a cluster that may grow, what nobody offers is said, and waited for', async t => {
   const bench = await Bench.start(t, { workers: [['--name', 'a']] })
   const value = bench.run(() => tasks.add.with({ annotations: { resources: { TPU: 1 } } })(1, 1))

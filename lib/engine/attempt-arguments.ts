@@ -3,11 +3,11 @@ import type { Call } from '../core/executor.js'
 import { allowedFuture, type RunFuture } from '../core/future.js'
 import { HeldResult, valueOfResult } from '../core/held-result.js'
 import { PendingResult } from '../core/pending-result.js'
-import { reviveState, type State } from '../core/state.js'
 import { copier, copyWith } from '../core/traverse.js'
 import { Snapshot } from '../values/snapshot.js'
 import { giveAway, markHandedOver } from '../values/transfer.js'
 import { lifeOf } from './future.js'
+import { stateWithValue } from './held.js'
 import { type Edge, type Inputs, isEdge } from './inputs.js'
 import { Whole } from './whole.js'
 
@@ -94,15 +94,10 @@ function placeOf(input: Edge | Whole, session: object): HeldResult | undefined {
 function resultOf(input: Edge | Whole): unknown {
   if (isWhole(input)) return input.valueBy(value => copyWith(value, isEdge, resultOf))
   const opted = allowedFuture(input)
+  // A task that allows a failure looks into the state itself.
   if (opted) return stateWithValue(opted.state)
   const { state } = input as RunFuture<unknown>
   return state.type === 'COMPLETED' ? valueOfResult(state.result) : undefined
-}
-
-// A task that allows a failure looks into the state itself.
-function stateWithValue(state: State): State {
-  if (state.type !== 'COMPLETED' || !(state.result instanceof HeldResult)) return state
-  return reviveState({ ...state, result: valueOfResult(state.result) })
 }
 
 function isInput(value: object): value is Edge | Whole {

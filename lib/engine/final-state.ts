@@ -3,6 +3,7 @@ import { isFuture, type RunFuture } from '../core/future.js'
 import { valueOfResult } from '../core/held-result.js'
 import { isState, isTerminal, type State, states, type TerminalState } from '../core/state.js'
 import { copyWith, find } from '../core/traverse.js'
+import { stateWithValue } from './held.js'
 
 /** How the body of a flow ended. */
 export type BodyEnd =
@@ -18,7 +19,7 @@ export function finalState(now: number, end: BodyEnd, children: readonly Counted
   // An async body that returns a future is unwrapped by JavaScript: it must fail with the error a sync one fails with.
   if (end.type === 'threw') return states.failed(now, rootOf(end.error))
   const { value } = end
-  if (isState(value) && isTerminal(value)) return value
+  if (isState(value) && isTerminal(value)) return stateWithValue(value)
   if (value === undefined) return aggregate(now, children, children, undefined)
   const parts = futuresAndStates(value)
   if (parts.length === 0) return states.completed(now, value)

@@ -1,5 +1,7 @@
 import type { RunFuture } from '../core/future.js'
 import { HeldResult } from '../core/held-result.js'
+import { isState, reviveState, type State } from '../core/state.js'
+import { find } from '../core/traverse.js'
 import { lifeOf } from './future.js'
 
 /**
@@ -19,4 +21,19 @@ export function fetchHeld(
     fetching.push(state.result.fetch())
   }
   return fetching && Promise.all(fetching)
+}
+
+/** Fetches what the states in a value have for results, where that has stayed elsewhere. */
+export async function fetchHeldIn(value: unknown): Promise<void> {
+  await Promise.all(find<State>(value, isState).map(state => heldBy(state)?.fetch()))
+}
+
+/** The state with its value, if that has been fetched. */
+export function stateWithValue<S extends State>(state: S): S {
+  const fetched = heldBy(state)?.fetched
+  return fetched ? (reviveState({ ...state, result: fetched.value }) as S) : state
+}
+
+function heldBy(state: State): HeldResult | undefined {
+  return state.type === 'COMPLETED' && state.result instanceof HeldResult ? state.result : undefined
 }

@@ -17,7 +17,7 @@ import { type BodyEnd, finalState, futuresIn } from './final-state.js'
 import { tooDeep } from './flow-depth.js'
 import { parametersFor } from './flow-parameters.js'
 import { Future } from './future.js'
-import { fetchHeld } from './held.js'
+import { fetchHeld, fetchHeldIn } from './held.js'
 import { type Inputs, notReadyFor, takeInputs, whenAllSettled } from './inputs.js'
 import { cancelledError, Life } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
@@ -460,6 +460,7 @@ async function withValues(body: BodyEnd): Promise<BodyEnd> {
   if (body.type === 'threw') return body
   try {
     await fetchHeld(futuresIn(body.value))
+    await fetchHeldIn(body.value)
     return body
   } catch (error) {
     return { type: 'threw', error }

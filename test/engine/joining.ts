@@ -206,6 +206,15 @@ test('a flow ends with values, and a subflow on another executor is given values
   t.strictSame(await engine.run(parent, undefined, { executor }), { n: 2, doubled: 4, none: null })
 })
 
+test('a flow that returns states ends with their values too', async t => {
+  const engine = engineFor(t)
+  const executor = cluster({ holds: true })
+  const one = flow('one', async () => add(1, 1).wait())
+  const some = flow('some', async () => ({ list: [await add(1, 1).wait()] }))
+  t.equal(await engine.run(one, undefined, { executor }), 2)
+  t.strictSame(await engine.run(some, undefined, { executor }), { list: [2] })
+})
+
 test('a result that is lost fails what asks for it, and not the host', async t => {
   const engine = engineFor(t)
   class Lost extends Held {

@@ -1,3 +1,4 @@
+import { type LogLevel, logLevels } from '../../core/logger.js'
 import type { WorkerEvent } from '../../dask/payload.js'
 import { codec } from '../../values/json.js'
 import type { Submission } from './submission.js'
@@ -7,7 +8,22 @@ export function hear(events: unknown, open: ReadonlyMap<string, Submission>): vo
   if (!Array.isArray(events)) return
   for (const event of events) {
     const submission = Array.isArray(event) && typeof event[1] === 'string' ? open.get(event[1]) : undefined
-    if (submission) tell(submission, event as WorkerEvent)
+    if (submission && isWorkerEvent(event)) tell(submission, event)
+  }
+}
+
+function isWorkerEvent(event: readonly unknown[]): event is WorkerEvent {
+  const [type, , first, second] = event
+  switch (type) {
+    case 'started':
+      return Number.isFinite(first)
+    case 'log':
+    case 'printed':
+      return logLevels.includes(first as LogLevel) && typeof second === 'string'
+    case 'progress':
+      return typeof first === 'number'
+    default:
+      return type === 'stopped'
   }
 }
 

@@ -182,7 +182,7 @@ class ToldCall implements WorkCall {
   }
 
   progress(fraction: number, note?: string): void {
-    this.events.tell(this.payload.topic, ['progress', this.key, fraction, note ?? null])
+    this.events.tell(this.payload.topic, ['progress', this.key, Number(fraction), note ?? null])
   }
 }
 

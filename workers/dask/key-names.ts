@@ -10,7 +10,7 @@ export class KeyNames {
 
   nameOf(key: unknown): string {
     const name = keyText(key)
-    if (typeof key !== 'string' && !isTuple(name)) this.odd.set(name, key)
+    if (typeof key !== 'string' && !isTuple(name)) this.remember(name, key)
     return name
   }
 
@@ -26,7 +26,16 @@ export class KeyNames {
   keysOf(names: readonly string[]): unknown[] {
     return names.map(name => this.keyOf(name))
   }
+
+  // Anybody may ask for any number of keys.
+  private remember(name: string, key: unknown): void {
+    const [oldest] = this.odd.keys()
+    if (this.odd.size >= mostOdd && oldest !== undefined) this.odd.delete(oldest)
+    this.odd.set(name, key)
+  }
 }
+
+const mostOdd = 100_000
 
 function isTuple(name: string): boolean {
   return name.startsWith('[') && name.endsWith(']')

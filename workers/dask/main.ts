@@ -40,6 +40,8 @@ async function runWorker(flags: WorkerFlags & { readonly nthreads: number }): Pr
   }
 }
 
+const ignore = () => {}
+
 /** What may end a worker from outside: signals, its parent, and defects of ours. */
 class Life {
   exitCode = 0
@@ -61,6 +63,8 @@ class Life {
     process.on('SIGTERM', this.onTerm)
     process.on('SIGINT', this.onInt)
     process.on('uncaughtException', this.onUncaught)
+    // Whoever has read what it prints may have had enough of it.
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', ignore)
   }
 
   get signal(): AbortSignal {
@@ -77,6 +81,7 @@ class Life {
     process.off('SIGTERM', this.onTerm)
     process.off('SIGINT', this.onInt)
     process.off('uncaughtException', this.onUncaught)
+    for (const stream of [process.stdout, process.stderr]) stream.off('error', ignore)
   }
 
   // The second one does not wait for anybody.

@@ -92,7 +92,8 @@ export class DaskWorker {
     const log = options.log ?? new WorkerLog()
     const operations = new Map<string, Operation>()
     const server = await openServer(options, operations, log)
-    const worker = new DaskWorker(options, server, log)
+    const contactAddress = options.contactAddress ?? (await contactHost(options))
+    const worker = new DaskWorker({ ...options, contactAddress }, server, log)
     for (const [op, operation] of worker.operations()) operations.set(op, operation)
     try {
       await worker.join()
@@ -289,6 +290,11 @@ async function openServer(
     ...{ ports, tls, operations },
     onError: (op, error) => log.say('warning', `'${op}' failed: ${asError(error).message}`),
   })
+}
+
+/** Who listens on all addresses is reached by that on the way to the scheduler. */
+async function contactHost({ host, schedulerAddress }: WorkerOptions): Promise<string | undefined> {
+  return host === '0.0.0.0' || host === '::' ? hostTowards(schedulerAddress) : undefined
 }
 
 function contactAddress({ address, port }: WorkerServer, { contactAddress: given }: WorkerOptions): string {

@@ -159,9 +159,18 @@ export class TaskLife extends Life implements Waiting<State> {
       return
     }
     const may = this.flow.session.where === 'elsewhere' ? this.mayRun() : true
-    if (may === true) this.#handOver()
+    if (may === true) this.#handOverOrLose()
     else if (may === false) this.#tryLater()
     else may.then(yes => (yes && !this.#ended ? this.#handOver() : this.#tryLater())).catch(error => this.lost(error))
+  }
+
+  // Arguments of a user's may throw when they are copied.
+  #handOverOrLose(): void {
+    try {
+      this.#handOver()
+    } catch (error) {
+      this.lost(error)
+    }
   }
 
   #handOver(): void {
@@ -344,7 +353,7 @@ export class TaskLife extends Life implements Waiting<State> {
   }
 
   override get keepsResult(): boolean {
-    return KnownResults.concern(this.flow, this.task)
+    return this.task.persistResult === true || KnownResults.concern(this.flow, this.task)
   }
 
   get annotations(): Annotations | undefined {

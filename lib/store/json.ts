@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMintakaError, MintakaError } from '../core/errors.js'
 import type { LogEntry } from '../core/logger.js'
+import { check, checkOptions } from '../core/options.js'
 import type { FlowRun, Run, TaskRun } from '../core/run.js'
 import { isSettled, messageOf, type State } from '../core/state.js'
 import {
@@ -64,7 +65,9 @@ export class JsonStore implements Store {
   readonly #flows = new Map<string, CataloguedFlow>()
   #posted = 0
 
+  /** Throws INVALID_OPTION. */
   constructor(options: JsonStoreOptions = {}) {
+    checkOptions('JsonStore', options, { folder: check.string, durability: check.oneOf('process', 'power') })
     this.#options = options
   }
 

@@ -1,5 +1,6 @@
 import { types } from 'node:util'
 import { MintakaError } from '../core/errors.js'
+import { HeldResult } from '../core/held-result.js'
 import { isState } from '../core/state.js'
 import { isPlainObject } from '../core/traverse.js'
 import { isErrorLike } from './errors.js'
@@ -124,6 +125,10 @@ function faultOfInstance(value: object): Fault | undefined {
   if (value instanceof URL) return undefined
   for (const name of ['Date', 'RegExp', 'Map', 'Set']) {
     if (isExactly(value, name) && natives[name]?.(value)) return undefined
+  }
+  if (value instanceof HeldResult) {
+    const size = value.nbytes === undefined ? '' : ` of ${value.nbytes} bytes`
+    return { what: `a result${size} that stayed where it was computed (${value.typeName})`, why: 'await it first' }
   }
   const why = 'it would arrive without its methods; send plain data'
   return { what: `an instance of ${classNameOf(value)}`, why }

@@ -3,6 +3,7 @@ import {
   type Executor,
   flow,
   HeldResult,
+  JsonStore,
   MintakaError,
   type Outcome,
   PendingResult,
@@ -261,4 +262,21 @@ test('a result that is kept for a later attempt of its flow is fetched', async t
   )
   t.equal(await engine.run(flaky, undefined, { executor }), 2)
   t.equal(executor.submitted.length, 1)
+})
+
+test('a result that stays with its executor is not in the store, which says why, unless it is to be kept', async t => {
+  const folder = t.testdir()
+  const executor = cluster({ holds: true })
+  const engine = engineFor(t, { store: new JsonStore({ folder }) })
+  const run = engine.run(
+    flow('kept', () => [add(1, 1), add.with({ persistResult: true })(2, 2)]),
+    undefined,
+    { executor },
+  )
+  t.strictSame(await run, [2, 4])
+  await engine.close()
+  const reader = engineFor(t, { store: new JsonStore({ folder }) })
+  const results = (await reader.taskRuns.list(run.id)).map(({ run: { state } }) => 'result' in state && state.result)
+  t.match(String(JSON.stringify(results[0])), /stayed where it was computed/)
+  t.equal(results[1], 4)
 })

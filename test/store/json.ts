@@ -413,3 +413,11 @@ test('temporary files of dead processes are swept, others are not', async t => {
   await opened(t, folder)
   t.strictSame(readdirSync(`${folder}/tmp`).sort(), [own, `elsewhere.${dead.pid}.1.abc`].sort())
 })
+
+test('a JsonStore that is made of something else than options says so', async t => {
+  t.throws(() => new JsonStore('/var/lib/app/runs' as object), {
+    code: 'INVALID_OPTION',
+    message: /options of JsonStore/,
+  })
+  t.throws(() => new JsonStore({ foldr: '/var/lib/app/runs' } as object), { message: /no option 'foldr'/ })
+})

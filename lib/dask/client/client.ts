@@ -42,6 +42,8 @@ export interface WorkerInfo {
 
 const streamIntervalMs = 2
 const heartbeatMs = 5_000
+/** A scheduler that answers at all does so within this time, busy as it may be. */
+const answer = { timeoutMs: 60_000 } as const
 /** How long a scheduler waits for its first worker; seconds, as it counts. */
 const scatterTimeoutS = 10
 
@@ -160,7 +162,7 @@ export class DaskClient implements AsyncDisposable {
 
   /** Has failed tasks tried again. */
   async retry(keys: readonly string[]): Promise<void> {
-    await this.rpc.call(this.address, 'retry', { keys, client: this.id })
+    await this.rpc.call(this.address, 'retry', { keys, client: this.id }, answer)
   }
 
   /** Hears what workers say on a topic. Gives back what ends it. */
@@ -174,7 +176,7 @@ export class DaskClient implements AsyncDisposable {
 
   /** All workers. */
   async workers(): Promise<readonly WorkerInfo[]> {
-    const identity = (await this.rpc.call(this.address, 'identity', this.#dialect.identityFields)) as {
+    const identity = (await this.rpc.call(this.address, 'identity', this.#dialect.identityFields, answer)) as {
       workers: Record<string, Record<string, unknown>>
     }
     return Object.entries(identity.workers).map(([address, info]) => workerInfo(address, info))
@@ -182,12 +184,12 @@ export class DaskClient implements AsyncDisposable {
 
   /** Where the scheduler has each of its tasks: `processing`, `no-worker`, `memory`, …; `null` for keys unknown to it. */
   async taskStates(keys: readonly string[]): Promise<Readonly<Record<string, string | null>>> {
-    return (await this.rpc.call(this.address, 'get_task_status', { keys })) as Record<string, string | null>
+    return (await this.rpc.call(this.address, 'get_task_status', { keys }, answer)) as Record<string, string | null>
   }
 
   /** How many bytes each of those keys takes, as its worker has said. */
   async sizes(keys: readonly string[]): Promise<Readonly<Record<string, number>>> {
-    return (await this.rpc.call(this.address, 'nbytes', { keys, summary: false })) as Record<string, number>
+    return (await this.rpc.call(this.address, 'nbytes', { keys, summary: false }, answer)) as Record<string, number>
   }
 
   /** Why the connection is gone, if it is. */

@@ -114,14 +114,16 @@ export class Gatherer {
   ): Promise<boolean> {
     const { rpc, clientId } = this.options
     try {
-      for (;;) {
-        const reply = await rpc.getData(worker, keys, clientId)
+      for (let until = performance.now() + transferTimeoutMs; performance.now() < until; ) {
+        const reply = await within(rpc.getData(worker, keys, clientId), transferTimeoutMs)
+        if (reply === undefined) return false
         if (reply.status === 'OK') {
           for (const key of keys) if (Object.hasOwn(reply.data, key)) found(key, reply.data[key])
           return true
         }
         await delay(busyMs)
       }
+      return false
     } catch (error) {
       // One that died while it was asked has lost its keys; only one that cannot be reached is worth a detour.
       return !isMintakaError(error, 'DASK_CONNECT')
@@ -134,6 +136,12 @@ export class Gatherer {
     if (reply.status !== 'OK' || reply.data === undefined) return
     for (const key of keys) if (Object.hasOwn(reply.data, key)) found(key, reply.data[key])
   }
+}
+
+/** Nothing, if it takes longer. */
+function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  const timer = delay(ms, undefined, { ref: false })
+  return Promise.race([promise, timer])
 }
 
 type Holders = Readonly<Record<string, readonly string[]>>

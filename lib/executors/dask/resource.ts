@@ -11,7 +11,7 @@ const urgently: WireAnnotations = { resources: aTraceOfNode, priority: 1_000_000
 /** A value on the cluster that calls depend on: the code of a task, or data that many share. */
 export class Resource implements Entry {
   readonly key: string
-  readonly sendable: Sendable
+  sendable: Sendable | undefined
 
   constructor(name: string, id: string, payload: Payload) {
     this.key = taskKey(name, id)

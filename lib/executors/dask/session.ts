@@ -56,8 +56,6 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
   /** Those that have not ended, by key. */
   readonly #open = new Map<string, Submission>()
   readonly #heldBy = new WeakMap<HeldResult, Submission>()
-  /** A result that nobody can ask for any more is wanted no longer. */
-  readonly #collected = new FinalizationRegistry<Submission>(submission => this.#release(submission))
   readonly #shared = new WeakMap<object, Resource>()
   readonly #warned = new Set<PreparedCode>()
   /** What the scheduler has been told of and still wants. */
@@ -217,6 +215,7 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
     for (const other of entry.sendable.upstream) this.#put(other, client)
     this.#onCluster.add(entry)
     client.submit(entry.sendable.task, entry.sendable.annotations, entry)
+    if (entry instanceof Resource && !this.#options.reconnect) entry.sendable = undefined // it is not sent again
   }
 
   #upstreamOf(call: Call): Entry[] {
@@ -262,7 +261,6 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
     this.#open.delete(submission.key)
     if (submission.place === 'held' && outcome.type === 'returned') {
       this.#heldBy.set(outcome.value as HeldResult, submission)
-      this.#collected.register(outcome.value as HeldResult, submission)
     } else this.#release(submission)
     // Needed to submit it again, if that may be wanted.
     if (!this.#options.reconnect) submission.sendable = undefined
@@ -270,8 +268,15 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
     if (this.#open.size === 0) this.#whenAllEnded?.()
   }
 
-  look(submission: Submission): Promise<{ nbytes: number | undefined; value?: unknown }> {
-    return this.#sizes.look(submission.key, inlineBytes)
+  async look(submission: Submission): Promise<{ nbytes: number | undefined; value?: unknown }> {
+    const client = this.#connection?.client
+    try {
+      return await this.#sizes.look(submission.key, inlineBytes)
+    } catch (error) {
+      // That the scheduler is gone is told to the submission itself, which may be submitted again.
+      if (client !== this.#connection?.client || client?.lostReason) return new Promise(() => {})
+      throw error
+    }
   }
 
   /** A value that JavaScript cannot read is fetched as what stands for it. */

@@ -129,6 +129,7 @@ export class Submission implements Entry {
   }
 
   lost(error: MintakaError): void {
+    this.#isLooking = false
     if (this.place !== 'sent') return void this.#home.lost(error)
     if (this.#isStopping) return this.#end({ type: 'stopped' })
     if (!this.#home.lost(error)) this.#end({ type: 'crashed', error })

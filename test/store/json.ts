@@ -415,7 +415,7 @@ test('temporary files of dead processes are swept, others are not', async t => {
 })
 
 test('a JsonStore that is made of something else than options says so', async t => {
-  t.throws(() => new JsonStore('/var/lib/app/runs' as object), {
+  t.throws(() => new JsonStore('/var/lib/app/runs' as unknown as object), {
     code: 'INVALID_OPTION',
     message: /options of JsonStore/,
   })

@@ -8,6 +8,7 @@ import { Bench } from './fixtures/bench.js'
 import * as tasks from './fixtures/tasks.js'
 
 tap.setTimeout(180_000)
+tap.jobs = 3 // mostly they wait
 
 const factorial = task.python<[number], bigint>('math:factorial')
 const arange = task.python<[number], object>('numpy:arange')
@@ -20,7 +21,7 @@ const missing = task.python<[], never>('no_such_module:fn')
 const sumOf = task.python<[unknown], number>('builtins:sum')
 
 for (const environment of daskEnvironments()) {
-  tap.test(`Python tasks on Dask ${environment.version}`, async t => {
+  tap.test(`Python tasks on Dask ${environment.version}`, { buffered: true }, async t => {
     const bench = await Bench.start(t, { environment, workers: [['--name', 'node']] })
 
     await t.test('without a Python worker, a Python task says so', async t => {

@@ -120,7 +120,9 @@ export class DaskCall implements Work {
     if (missing === undefined) return outcome
     const { taskName } = this.payload
     const where = `Worker ${this.around.workerName} (node ${process.versions.node}, ${process.platform}-${process.arch})`
-    const text = `${where} doesn't have '${missing}', needed by task '${taskName}'. Install it on ${hostname()}.`
+    const text =
+      `${where} doesn't have '${missing}', needed by task '${taskName}'. ` +
+      `Install it in ${process.cwd()} on ${hostname()}, and restart the worker.`
     return {
       type: 'threw',
       error: new MintakaError('MISSING_ON_WORKER', text, { task: taskName, package: missing, cause: outcome.error }),

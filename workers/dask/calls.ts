@@ -1,16 +1,15 @@
 import { hostname } from 'node:os'
 import { MintakaError } from '../../lib/core/errors.js'
 import type { Outcome, StopListener } from '../../lib/core/executor.js'
-import type { LogLevel } from '../../lib/core/logger.js'
 import { missingPackage } from '../../lib/dask/bundle-folder.js'
 import type { CallPayload, CodeBundle } from '../../lib/dask/payload.js'
 import { Undecodable } from '../../lib/dask/values/decode.js'
 import type { Times, Work, WorkCall } from '../../lib/threads/job.js'
 import type { ThreadPool } from '../../lib/threads/pool.js'
 import { type SharedUse, sharedValues } from '../../lib/threads/shared-values.js'
-import { codec } from '../../lib/values/json.js'
 import { fromWire, toWire } from '../../lib/values/wire.js'
 import type { BundleCodes, ReadyCode } from './bundle-codes.js'
+import { ToldCall } from './told-call.js'
 import type { TopicEvents } from './topic-events.js'
 
 /** How a call ended, and when it ran: epoch milliseconds. */
@@ -127,64 +126,6 @@ export class DaskCall implements Work {
       type: 'threw',
       error: new MintakaError('MISSING_ON_WORKER', text, { task: taskName, package: missing, cause: outcome.error }),
     }
-  }
-}
-
-/** What a call says while it runs goes to the topic of whoever made it. */
-class ToldCall implements WorkCall {
-  readonly whenStopped: (listener: StopListener) => void
-  private readonly key: string
-  private readonly payload: CallPayload
-  private readonly events: TopicEvents
-  private controller: AbortController | undefined
-
-  constructor(key: string, payload: CallPayload, events: TopicEvents, whenStopped: (listener: StopListener) => void) {
-    this.key = key
-    this.payload = payload
-    this.events = events
-    this.whenStopped = whenStopped
-  }
-
-  get id(): string {
-    return this.payload.id
-  }
-
-  get name(): string {
-    return this.payload.name
-  }
-
-  get attempt(): number {
-    return this.payload.attempt
-  }
-
-  get flowRunId(): string {
-    return this.payload.flowRunId
-  }
-
-  get tags(): readonly string[] {
-    return this.payload.tags
-  }
-
-  /** Nobody asks for it: who would, is told by `whenStopped`. */
-  get signal(): AbortSignal {
-    this.controller ??= new AbortController()
-    return this.controller.signal
-  }
-
-  started(at = Date.now()): void {
-    this.events.tell(this.payload.topic, ['started', this.key, at])
-  }
-
-  log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>, at = Date.now()): void {
-    this.events.tell(this.payload.topic, ['log', this.key, level, message, fields ? codec.encode(fields) : null, at])
-  }
-
-  printed(level: LogLevel, text: string, at = Date.now()): void {
-    this.events.tell(this.payload.topic, ['printed', this.key, level, text, at])
-  }
-
-  progress(fraction: number, note?: string): void {
-    this.events.tell(this.payload.topic, ['progress', this.key, Number(fraction), note ?? null])
   }
 }
 

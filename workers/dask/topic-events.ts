@@ -15,7 +15,7 @@ export class TopicEvents {
 
   tell(topic: string, event: WorkerEvent): void {
     const events = this.waiting.get(topic)
-    if (events) insert(events, event)
+    if (events) events.push(event)
     else this.waiting.set(topic, [event])
     this.timer ??= setTimeout(() => this.flush(), gatherMs)
   }
@@ -45,11 +45,4 @@ export class TopicEvents {
     this.waiting.delete(topic)
     this.send({ op: 'log-event', topic, msg: events })
   }
-}
-
-// That a call has begun is heard a little late: it stands before what the call has said.
-function insert(events: WorkerEvent[], event: WorkerEvent): void {
-  const first = event[0] === 'started' ? events.findIndex(([, key]) => key === event[1]) : -1
-  if (first < 0) events.push(event)
-  else events.splice(first, 0, event)
 }

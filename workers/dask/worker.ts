@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { asError, MintakaError } from '../../lib/core/errors.js'
 import { onAbort } from '../../lib/core/on-abort.js'
-import { formatAddress, parseAddress } from '../../lib/dask/comm/address.js'
 import type { TlsOptions } from '../../lib/dask/comm/connect.js'
 import { RpcPool } from '../../lib/dask/comm/rpc-pool.js'
 import { nodeResource } from '../../lib/dask/payload.js'
@@ -9,14 +8,14 @@ import type { Fields } from '../../lib/dask/protocol/fields.js'
 import { WorkerCore, type WorkerStimulus } from './core.js'
 import { makeFolder, removeFolder } from './folder.js'
 import { KeyNames } from './key-names.js'
-import { hostTowards } from './local-host.js'
+import { contactAddress, contactHost, openServer } from './listening.js'
 import { WorkerLog } from './log.js'
 import { shouldPause } from './memory-pressure.js'
 import { stimulusOf } from './messages.js'
 import { epochSeconds, Metrics } from './metrics.js'
 import { operationsOf } from './operations.js'
 import { SchedulerLink } from './scheduler-link.js'
-import { type Operation, WorkerServer } from './server.js'
+import type { Operation, WorkerServer } from './server.js'
 
 export interface WorkerOptions {
   readonly schedulerAddress: string
@@ -278,31 +277,6 @@ export class DaskWorker {
       terminate: reason => void setImmediate(() => void this.end({ reason })),
     })
   }
-}
-
-async function openServer(
-  { schedulerAddress, host, ports = [0], tls }: WorkerOptions,
-  operations: ReadonlyMap<string, Operation>,
-  log: WorkerLog,
-): Promise<WorkerServer> {
-  return WorkerServer.open({
-    host: host ?? (await hostTowards(schedulerAddress)),
-    ...{ ports, tls, operations },
-    onError: (op, error) => log.say('warning', `'${op}' failed: ${asError(error).message}`),
-  })
-}
-
-/** Who listens on all addresses is reached by that on the way to the scheduler. */
-async function contactHost({ host, schedulerAddress }: WorkerOptions): Promise<string | undefined> {
-  return host === '0.0.0.0' || host === '::' ? hostTowards(schedulerAddress) : undefined
-}
-
-function contactAddress({ address, port }: WorkerServer, { contactAddress: given }: WorkerOptions): string {
-  if (given === undefined) return address
-  const { protocol } = parseAddress(address)
-  const place = given.replace(/^\w+:\/\//, '')
-  const hasPort = /^([^:]+|\[.+\]):\d+$/.test(place)
-  return formatAddress({ ...parseAddress(hasPort ? place : `${place}:${port}`), protocol })
 }
 
 function isStatus(status: unknown): status is Status {

@@ -7,23 +7,13 @@ import type { LogEntry } from '../core/logger.js'
 import { check, checkOptions } from '../core/options.js'
 import type { FlowRun, Run, TaskRun } from '../core/run.js'
 import { isSettled, messageOf, type State } from '../core/state.js'
-import {
-  type Ack,
-  type CacheEntry,
-  type Command,
-  type FlowRunFilter,
-  fits,
-  type Store,
-  type StoredRun,
-  type StoreSurroundings,
-} from '../core/store.js'
+import type { Ack, CacheEntry, Command, FlowRunFilter, Store, StoredRun, StoreSurroundings } from '../core/store.js'
 import { callRecord } from '../core/task-calls.js'
 import { Batch } from './batch.js'
 import { addToCatalogue, type CataloguedFlow, catalogued, readCatalogue } from './catalogue.js'
-import { endedName, endRunsOfTheDead } from './crashed.js'
+import { endRunsOfTheDead } from './crashed.js'
 import { createFile, namesIn, readIfThere, replaceFile, sha256, sweepTemporaries, temporaryName } from './files.js'
 import { Journal, refused } from './journal.js'
-import { type FlowEntry, JournalReader } from './journal-reader.js'
 import {
   cacheEntryOf,
   cacheLine,
@@ -36,6 +26,7 @@ import {
   taskRunLine,
 } from './lines.js'
 import { thisProcess } from './process-id.js'
+import { Reading } from './reading.js'
 
 export interface JsonStoreOptions {
   /** Default: the environment variable MINTAKA_HOME, else `.mintaka` in the home folder. Made when the store is opened. */
@@ -60,8 +51,8 @@ export class JsonStore implements Store {
   /** What goes into the journal by the batch. */
   #batch: Batch | undefined
   #surroundings: StoreSurroundings | undefined
-  readonly #readers = new Map<string, JournalReader>()
-  #reading: Promise<unknown> = Promise.resolve()
+  /** What answers questions. It stays when the store is closed. */
+  #reading: Reading | undefined
   readonly #flows = new Map<string, CataloguedFlow>()
   #posted = 0
 
@@ -79,6 +70,7 @@ export class JsonStore implements Store {
   async open(surroundings: StoreSurroundings): Promise<void> {
     this.#folder = this.folder
     this.#surroundings = surroundings
+    this.#reading = new Reading(this.#folder, surroundings, () => this.#journal?.flush())
     try {
       if (surroundings.readOnly) readCatalogue(this.#path('catalogue.json'))
       else await this.#openForWriting(surroundings)
@@ -133,37 +125,23 @@ export class JsonStore implements Store {
   }
 
   async listFlowRuns(filter: FlowRunFilter = {}): Promise<StoredRun<FlowRun>[]> {
-    await this.#refresh()
-    const found: FlowEntry[] = []
-    for (const { flowRuns } of this.#readers.values())
-      for (const entry of flowRuns.values()) if (fits(entry.run, filter)) found.push(entry)
-    found.sort((a, b) => b.run.created - a.run.created || b.seq - a.seq)
-    return this.#readFlowRuns(found.slice(0, filter.limit))
+    return this.#asked.listFlowRuns(filter)
   }
 
   async getFlowRun(id: string): Promise<StoredRun<FlowRun> | undefined> {
-    const entry = await this.#find(id)
-    return entry && (await this.#readFlowRuns([entry]))[0]
+    return this.#asked.getFlowRun(id)
   }
 
   async listTaskRuns(flowRunId: string): Promise<StoredRun<TaskRun>[]> {
-    const entry = await this.#find(flowRunId)
-    return entry ? entry.journal.readTaskRuns(entry, this.#codec) : []
+    return this.#asked.listTaskRuns(flowRunId)
   }
 
   async getTaskRun(id: string): Promise<StoredRun<TaskRun> | undefined> {
-    await this.#refresh()
-    const newestFirst = [...this.#readers.values()].sort((a, b) => (b.header?.created ?? 0) - (a.header?.created ?? 0))
-    for (const reader of newestFirst) {
-      const found = await reader.readTaskRun(id, this.#codec)
-      if (found) return found
-    }
-    return undefined
+    return this.#asked.getTaskRun(id)
   }
 
   async listLogs(flowRunId: string): Promise<LogEntry[]> {
-    const entry = await this.#find(flowRunId)
-    return entry ? entry.journal.readLogs(entry, this.#codec) : []
+    return this.#asked.listLogs(flowRunId)
   }
 
   getCached(key: string): CacheEntry | undefined {
@@ -224,7 +202,7 @@ export class JsonStore implements Store {
     await endRunsOfTheDead(this.#path('journals'), surroundings, () => this.#temporary())
     if (!catalogue) {
       if (damaged) surroundings.warn(`The catalogue ${path} was damaged. It has been rebuilt from the journals.`)
-      addToCatalogue(path, await this.#flowsInJournals(), () => this.#temporary())
+      addToCatalogue(path, await this.#asked.flows(), () => this.#temporary())
     }
     this.#journal = this.#newJournal(surroundings)
     this.#batch = new Batch(this.#journal, surroundings.codec)
@@ -255,62 +233,6 @@ export class JsonStore implements Store {
     }
   }
 
-  async #flowsInJournals(): Promise<Map<string, CataloguedFlow>> {
-    await this.#refresh()
-    const flows = new Map<string, CataloguedFlow>()
-    for (const { flowRuns } of this.#readers.values())
-      for (const { run } of flowRuns.values())
-        if (run.created >= (flows.get(run.flowName)?.lastRun ?? 0)) flows.set(run.flowName, catalogued(run))
-    return flows
-  }
-
-  async #find(flowRunId: string): Promise<FlowEntry | undefined> {
-    await this.#refresh()
-    for (const { flowRuns } of this.#readers.values()) {
-      const entry = flowRuns.get(flowRunId)
-      if (entry) return entry
-    }
-    return undefined
-  }
-
-  async #readFlowRuns(entries: readonly FlowEntry[]): Promise<StoredRun<FlowRun>[]> {
-    const byJournal = new Map<JournalReader, FlowEntry[]>()
-    for (const entry of entries) {
-      const others = byJournal.get(entry.journal)
-      if (others) others.push(entry)
-      else byJournal.set(entry.journal, [entry])
-    }
-    const stored = new Map<FlowEntry, StoredRun<FlowRun>>()
-    for (const [journal, its] of byJournal)
-      for (const [index, run] of (await journal.readFlowRuns(its, this.#codec)).entries()) stored.set(its[index]!, run)
-    return entries.map(entry => stored.get(entry)!)
-  }
-
-  /** Writes what waits, and reads what has been added to any journal since. One at a time: readers remember offsets. */
-  #refresh(): Promise<void> {
-    this.#journal?.flush()
-    const refreshed = this.#reading.then(() => this.#readJournals())
-    this.#reading = refreshed.catch(() => {})
-    return refreshed
-  }
-
-  async #readJournals(): Promise<void> {
-    const folder = this.#path('journals')
-    // A journal that somebody has ended by the time of this list has got its last line, which is read after it.
-    const names = new Set(namesIn(folder))
-    for (const name of names) {
-      if (!name.endsWith('.ndjson')) continue
-      let reader = this.#readers.get(name)
-      if (!reader) this.#readers.set(name, (reader = new JournalReader(join(folder, name))))
-      if (reader.finished) continue
-      const damaged = reader.damaged
-      await reader.refresh()
-      if (reader.damaged > damaged)
-        this.#opened.warn(`${reader.damaged} lines of ${reader.path} are damaged and left out.`)
-      if (names.has(endedName(name))) await reader.readEnd(join(folder, endedName(name)))
-    }
-  }
-
   #writing<T>(what: string, write: () => T): T {
     if (!this.#journal) throw new MintakaError('STORE_WRITE_FAILED', `${what} was not written: ${notOpen}.`)
     try {
@@ -323,7 +245,12 @@ export class JsonStore implements Store {
 
   get #opened(): StoreSurroundings {
     if (this.#surroundings) return this.#surroundings
-    throw new MintakaError('STORE_OPEN_FAILED', 'The store has not been opened: call open() first.')
+    throw notOpened()
+  }
+
+  get #asked(): Reading {
+    if (this.#surroundings && this.#reading) return this.#reading
+    throw notOpened()
   }
 
   get #codec() {
@@ -344,6 +271,7 @@ export class JsonStore implements Store {
 }
 
 const notOpen = 'the store is not open for writing'
+const notOpened = () => new MintakaError('STORE_OPEN_FAILED', 'The store has not been opened: call open() first.')
 const pad = (number: number) => String(number).padStart(16, '0')
 
 /** An owner as a name of a file: itself, nearly always. */

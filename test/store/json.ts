@@ -207,10 +207,8 @@ test('a reader makes nothing, ends nothing, cuts nothing and writes nothing', as
 
 test('a store that was not opened says so', async t => {
   const store = new JsonStore({ folder: t.testdir() })
-  await t.rejects(
-    store.getFlowRun('a').then(() => store.createFlowRun(flowRun('a'))),
-    { code: 'STORE_WRITE_FAILED' },
-  )
+  await t.rejects(store.getFlowRun('a'), { code: 'STORE_OPEN_FAILED' })
+  await t.rejects(store.createFlowRun(flowRun('a'))!, { code: 'STORE_WRITE_FAILED' })
 })
 
 test('a newer format is refused, whether the catalogue or a journal has it', async t => {

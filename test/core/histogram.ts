@@ -1,31 +1,23 @@
 import { test } from 'tap'
 import { Histogram } from '../../lib/core/histogram.js'
-
-/** Numbers from 0 to 1, the same each time. */
-function chance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
-  }
-}
+import { Random } from '../fixtures/random.js'
 
 function exactQuantile(sorted: readonly number[], part: number): number {
   return sorted[Math.max(1, Math.ceil(part * sorted.length)) - 1]!
 }
 
-const shapes: Record<string, (random: () => number) => number> = {
-  even: random => random() * 100,
-  'over nine powers of ten': random => 10 ** (random() * 9 - 3),
-  'in two heaps': random => (random() < 0.9 ? 0.02 + random() * 0.01 : 5000 + random()),
-  whole: random => Math.floor(random() * 20),
-  'a power of two': random => 2 ** Math.floor(random() * 20),
+const shapes: Record<string, (random: Random) => number> = {
+  even: random => random.next() * 100,
+  'over nine powers of ten': random => 10 ** (random.next() * 9 - 3),
+  'in two heaps': random => (random.next() < 0.9 ? 0.02 + random.next() * 0.01 : 5000 + random.next()),
+  whole: random => random.below(20),
+  'a power of two': random => 2 ** random.below(20),
 }
 
 for (const [name, shape] of Object.entries(shapes)) {
   test(`quantiles of values that are ${name} are within a 64th, count, mean and maximum exact`, async t => {
     for (const size of [1, 2, 10, 1000, 20_000]) {
-      const random = chance(size)
+      const random = new Random(size)
       const values = Array.from({ length: size }, () => shape(random))
       const histogram = new Histogram()
       for (const value of values) histogram.record(value)
@@ -44,11 +36,11 @@ for (const [name, shape] of Object.entries(shapes)) {
 }
 
 test('two that are added are as one that had all the values', async t => {
-  const random = chance(7)
+  const random = new Random(7)
   const [left, right, all] = [new Histogram(), new Histogram(), new Histogram()]
   for (let time = 0; time < 5000; time++) {
-    const value = 10 ** (random() * 6 - 2)
-    ;(random() < 0.3 ? left : right).record(value)
+    const value = 10 ** (random.next() * 6 - 2)
+    ;(random.next() < 0.3 ? left : right).record(value)
     all.record(value)
   }
   left.add(right)

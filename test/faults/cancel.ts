@@ -2,9 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { flow, ParallelExecutor, type RunFuture, type SettledState } from 'mintaka'
 import { t as tap } from 'tap'
+import { Random, seedFromEnvironment } from '../fixtures/random.js'
 import { type Act, act, beat } from './fixtures/acts.js'
 import { readWitness, threads, until, type Watch } from './fixtures/invariants.js'
-import { Random, seedFromEnvironment } from './fixtures/random.js'
 import { story } from './fixtures/story.js'
 
 tap.setTimeout(300_000)

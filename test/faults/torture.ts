@@ -1,6 +1,6 @@
 /** A slice of `npm run torture`, from another seed each time. */
 import { t as tap } from 'tap'
-import { seedFromEnvironment } from './fixtures/random.js'
+import { seedFromEnvironment } from '../fixtures/random.js'
 import { story } from './fixtures/story.js'
 import { torture } from './fixtures/torture.js'
 

@@ -2,29 +2,22 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { test } from 'tap'
 import { isMintakaError } from '../../lib/core/errors.js'
+import { Random } from '../fixtures/random.js'
 import { door, shipped, shippedFar, source } from './fixtures/ship.js'
-
-/** Numbers that look like chance and are the same for the same seed. */
-function chance(seed: number): (below: number) => number {
-  let state = seed
-  return below => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
 
 /**
  * A program of declarations, set-up lines, helpers and tasks that lean on each other at random. Its flow is never
  * called, so what it changes is what a slice may refuse but never get wrong.
  */
 function program(seed: number): { code: string; tasks: string[] } {
-  const random = chance(seed)
-  const pick = <T>(items: readonly T[]): T => items[random(items.length)]!
+  const random = new Random(seed)
+  const pick = <T>(items: readonly T[]): T => random.of(items)
   const lines: string[] = []
   const tasks: string[] = []
   const names: string[] = []
   const known = () => (names.length > 0 ? `read(${pick(names)})` : '1')
-  const value = () => pick([String(random(9)), known(), `${known()} + ${known()}`, `[${known()}, ${random(9)}]`])
+  const value = () =>
+    pick([String(random.below(9)), known(), `${known()} + ${known()}`, `[${known()}, ${random.below(9)}]`])
   const kinds: ((name: string) => string)[] = [
     name => `const ${name} = ${value()}`,
     name => `let ${name} = ${value()}\n${name} = [${name}, ${value()}]`,
@@ -35,7 +28,7 @@ function program(seed: number): { code: string; tasks: string[] } {
     name => `const ${name} = () => ${value()}`,
     name =>
       `class ${name} { static s = ${value()}; get() { return ${value()} } }\n${name}.prototype.more = () => ${value()}`,
-    name => `let ${name}\nif (${random(2)}) ${name} = ${value()}`,
+    name => `let ${name}\nif (${random.below(2)}) ${name} = ${value()}`,
     name => `var ${name} = ${value()}\n{ let ${name} = 5; void ${name} }`,
     name => `const { a: ${name} = ${value()} } = { a: ${pick(['undefined', value()])} }`,
     name => `let ${name} = 0\nfunction up${name}() { return ++${name} }\nup${name}()`,
@@ -44,15 +37,15 @@ function program(seed: number): { code: string; tasks: string[] } {
   const noise = () =>
     pick([
       `void ${value()}`,
-      `if (${random(2)}) { const k = ${value()}; void k }`,
+      `if (${random.below(2)}) { const k = ${value()}; void k }`,
       `flow('f${lines.length}', () => { ${names.length > 0 ? `void ${pick(names)}` : ''} })`,
       `for (const i of [1, 2]) void [i, ${value()}]`,
     ])
-  for (let index = 0; index < 4 + random(12); index++) {
+  for (let index = 0; index < 4 + random.below(12); index++) {
     const name = `v${index}`
-    lines.push(pick(kinds)(name), ...(random(3) === 0 ? [noise()] : []))
+    lines.push(pick(kinds)(name), ...(random.below(3) === 0 ? [noise()] : []))
     names.push(name)
-    if (random(3) > 0) continue
+    if (random.below(3) > 0) continue
     tasks.push(`t${index}`)
     const task = `task('t${index}', () => [${value()}, ${value()}])`
     lines.push(pick([task, `const t${index} = ${task}`, `{ ${task} }`, `if (true) { if (true) ${task} }`]))

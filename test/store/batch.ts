@@ -12,6 +12,7 @@ import { JsonStore } from '../../lib/store/json.js'
 import { MemoryStore } from '../../lib/store/memory.js'
 import { thisProcess } from '../../lib/store/process-id.js'
 import { codec } from '../../lib/values/json.js'
+import { Random } from '../fixtures/random.js'
 import { callOf, calls, plain } from './fixtures/calls.js'
 import { flowRun, taskRun } from './fixtures/runs.js'
 
@@ -222,8 +223,8 @@ test('any sequence of calls reads as a store in memory reads it', async t => {
     const memory = new MemoryStore()
     await memory.open({ owner: `engine-${openings}` })
     const both = [memory, store]
-    const random = numbersFrom(seed)
-    const below = (limit: number) => Math.floor(random() * limit)
+    const random = new Random(seed)
+    const below = (limit: number) => random.below(limit)
     const flows = Array.from({ length: 1 + below(3) }, (_, index) => flowRun(`flow${'é-'.repeat(index)}`))
     for (const flow of flows) for (const each of both) each.createFlowRun(flow)
     const tasks = flows.flatMap(({ id }) => [
@@ -238,7 +239,7 @@ test('any sequence of calls reads as a store in memory reads it', async t => {
       return number
     }
     let now = 1_767_225_600_000 + below(1000) / 7
-    const tick = () => (now += [0, 0, 0, 1, below(4096) / 4096, random(), -below(3), 1e9][below(8)]!)
+    const tick = () => (now += [0, 0, 0, 1, below(4096) / 4096, random.next(), -below(3), 1e9][below(8)]!)
     const runs: Run[] = []
     for (let step = 0; step < 300; step += 1) {
       tick()
@@ -398,14 +399,3 @@ test('a batch line that makes no sense is left out as a whole', t => {
   t.equal(readBatch('{"b":"flow","rows":"R', listener, codec), false)
   t.end()
 })
-
-/** The same numbers from 0 to 1 for the same seed (mulberry32). */
-function numbersFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}

@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { Admission, type Claimant, demand, limitName, patience } from '../../lib/threads/admission.js'
+import { Random } from '../fixtures/random.js'
 
 interface Asking {
   readonly takes?: Record<string, number>
@@ -190,8 +191,8 @@ test('whatever ends whenever: never more than there is, nothing leaks, everybody
 
 /** A random life of 400 calls. Tells what went wrong. */
 function play(seed: number): string | undefined {
-  const random = randomFrom(seed)
-  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T
+  const random = new Random(seed)
+  const pick = <T>(items: readonly T[]): T => random.of(items)
   const total: Record<string, number> = { GPU: 2, memory: 8e9, [limitName('db')]: 2 }
   const admission = new Admission<Handmade>({ resources: { GPU: 2, memory: 8e9 }, limits: { db: 2 } })
   const running = new Set<Handmade>()
@@ -204,24 +205,24 @@ function play(seed: number): string | undefined {
   }
   for (let step = 0; step < 4000; step++) {
     const isOpen = step < 2000
-    if (isOpen && random() < 0.3) {
+    if (isOpen && random.next() < 0.3) {
       const takes = pick([
         { GPU: 0.5 },
         { GPU: 2 },
-        { memory: 1e9 * Math.ceil(random() * 8) },
+        { memory: 1e9 * Math.ceil(random.next() * 8) },
         { GPU: 1, memory: 5e9 },
         {},
       ])
-      const tags = Object.keys(takes).length === 0 || random() < 0.3 ? ['db'] : []
+      const tags = Object.keys(takes).length === 0 || random.next() < 0.3 ? ['db'] : []
       const each = call({ takes, tags, priority: pick([0, 0, 1]), owner: pick(['a', 'b']) })
       if (admission.admit(each)) running.add(each)
       else waiting.add(each)
-    } else if (random() < 0.5 && running.size > 0) {
+    } else if (random.next() < 0.5 && running.size > 0) {
       const each = pick([...running])
       running.delete(each)
       admission.giveBack(each)
-      if (isOpen && random() < 0.2) admission.admit(each) ? running.add(each) : waiting.add(each) // taken back, comes again
-    } else if (random() < 0.05 && waiting.size > 0) {
+      if (isOpen && random.next() < 0.2) admission.admit(each) ? running.add(each) : waiting.add(each) // taken back, comes again
+    } else if (random.next() < 0.05 && waiting.size > 0) {
       const each = pick([...waiting])
       each.isOver = true
       waiting.delete(each)
@@ -244,12 +245,4 @@ function play(seed: number): string | undefined {
   if (waiting.size > 0) return `${waiting.size} wait for ever`
   if (admission.isWaitedFor) return 'a line is left'
   return admission.admit(call({ takes: { GPU: 2, memory: 8e9 }, tags: ['db'] })) ? undefined : 'something leaked'
-}
-
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 48271) % 0x7fffffff
-    return state / 0x7fffffff
-  }
 }

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { loads } from '../../../lib/dask/pickle/read.js'
 import { dumps } from '../../../lib/dask/pickle/write.js'
-import { randomFrom } from '../../fixtures/fuzz.js'
+import { Random } from '../../fixtures/random.js'
 
 test('what no pickle of ours can hold is refused', async t => {
   class Point {}
@@ -18,9 +18,9 @@ test('a class that is refused is named', async t => {
 })
 
 test('integers of every size come back', async t => {
-  const random = randomFrom(3)
+  const random = new Random(3)
   for (let bits = 1; bits < 300; bits++) {
-    const value = BigInt(`0b1${Array.from({ length: bits - 1 }, () => random(2)).join('')}`)
+    const value = BigInt(`0b1${Array.from({ length: bits - 1 }, () => random.below(2)).join('')}`)
     for (const each of [value, -value, value - 1n, -value - 1n]) {
       const read = loads(dumps(each))
       t.equal(BigInt(read as bigint), each)

@@ -1,7 +1,8 @@
 import { constants } from 'node:buffer'
 import { test } from 'tap'
 import { FrameReader, frameHead } from '../../../lib/dask/protocol/frames.js'
-import { randomFrom, survives } from '../../fixtures/fuzz.js'
+import { survives } from '../../fixtures/fuzz.js'
+import { Random } from '../../fixtures/random.js'
 
 /** What is sent of a message. */
 function sent(...frames: readonly (string | Uint8Array)[]): Buffer {
@@ -126,13 +127,13 @@ test('what is announced takes no memory before it comes', async t => {
 
 test('damaged streams give messages or are refused', async t => {
   const stream = Buffer.concat([sent('message', 'payload', ''), sent('second'), sent('third', 'x'.repeat(500))])
-  const random = randomFrom(4)
+  const random = new Random(4)
   survives(
     t,
     [stream],
     bytes => {
       const reader = new FrameReader(() => {})
-      for (let at = 0; at < bytes.length; ) reader.feed(bytes.subarray(at, (at += 1 + random(100))))
+      for (let at = 0; at < bytes.length; ) reader.feed(bytes.subarray(at, (at += 1 + random.below(100))))
     },
     { count: 10_000, seed: 31 },
   )

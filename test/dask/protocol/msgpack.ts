@@ -3,7 +3,9 @@ import tap, { test } from 'tap'
 import { isFields } from '../../../lib/dask/protocol/fields.js'
 import { keyText, readMsgpack } from '../../../lib/dask/protocol/msgpack-read.js'
 import { MsgpackWriter } from '../../../lib/dask/protocol/msgpack-write.js'
-import { randomFrom, survives } from '../../fixtures/fuzz.js'
+import { anyValue } from '../../fixtures/any-value.js'
+import { survives } from '../../fixtures/fuzz.js'
+import { Random } from '../../fixtures/random.js'
 
 tap.setTimeout(240_000)
 
@@ -174,27 +176,9 @@ test('damaged messages are read or refused', async t => {
 })
 
 test('any value comes back', async t => {
-  const random = randomFrom(8)
-  const any = (depth: number): unknown => {
-    switch (random(depth > 4 ? 5 : 7)) {
-      case 0:
-        return null
-      case 1:
-        return random(2) === 0
-      case 2:
-        return (random(2 ** 31) - 2 ** 30) * 2 ** random(22)
-      case 3:
-        return random(2 ** 31) / 1_000
-      case 4:
-        return String.fromCodePoint(...Array.from({ length: random(40) }, () => random(0xd800)))
-      case 5:
-        return Array.from({ length: random(5) }, () => any(depth + 1))
-      default:
-        return Object.fromEntries(Array.from({ length: random(5) }, () => [`k${random(100)}`, any(depth + 1)]))
-    }
-  }
+  const random = new Random(8)
   for (let round = 0; round < 500; round++) {
-    const value = any(0)
+    const value = anyValue(random)
     t.strictSame(plain(readMsgpack(write(value))), value)
   }
 })

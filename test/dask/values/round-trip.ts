@@ -4,7 +4,9 @@ import tap, { test } from 'tap'
 import { decodeMessage, encodeMessage, Serialized } from '../../../lib/dask/protocol/message.js'
 import { decodeValue } from '../../../lib/dask/values/decode.js'
 import { encodeValue } from '../../../lib/dask/values/encode.js'
-import { randomFrom, survives } from '../../fixtures/fuzz.js'
+import { anyValue } from '../../fixtures/any-value.js'
+import { survives } from '../../fixtures/fuzz.js'
+import { Random } from '../../fixtures/random.js'
 
 tap.setTimeout(240_000)
 
@@ -204,29 +206,10 @@ test('emptied bytes are refused', async t => {
 })
 
 test('any plain value arrives', async t => {
-  const random = randomFrom(9)
-  const any = (depth: number): unknown => {
-    switch (random(depth > 4 ? 6 : 8)) {
-      case 0:
-        return null
-      case 1:
-        return random(2) === 0
-      case 2:
-        return (random(2 ** 31) - 2 ** 30) * 2 ** random(22)
-      case 3:
-        return random(2 ** 31) / 1_000
-      case 4:
-        return String.fromCodePoint(...Array.from({ length: random(40) }, () => random(0xd800)))
-      case 5:
-        return Buffer.from(Array.from({ length: random(300) }, () => random(256)))
-      case 6:
-        return Array.from({ length: random(5) }, () => any(depth + 1))
-      default:
-        return Object.fromEntries(Array.from({ length: random(5) }, () => [`k${random(100)}`, any(depth + 1)]))
-    }
-  }
+  const random = new Random(9)
+  const bytes = () => Buffer.from(Array.from({ length: random.below(300) }, () => random.below(256)))
   for (let round = 0; round < 500; round++) {
-    const value = any(0)
+    const value = anyValue(random, bytes)
     if (!isDeepStrictEqual(carried(value), value)) t.fail(JSON.stringify(value))
   }
 })

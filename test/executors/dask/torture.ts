@@ -1,7 +1,7 @@
 /** A slice of `npm run torture -- dask`, from another seed each time. */
 import tap from 'tap'
-import { seedFromEnvironment } from '../../faults/fixtures/random.js'
 import { startScheduler, validated } from '../../fixtures/dask/scheduler.js'
+import { seedFromEnvironment } from '../../fixtures/random.js'
 import { MortalWorkers } from './fixtures/killed-workers.js'
 import { torture } from './fixtures/torture.js'
 

@@ -1,6 +1,7 @@
 /** Random lives of a machine, among peers and a scheduler that err as real ones do. */
 import { test } from 'tap'
 import type { Order } from '../../../workers/dask/task.js'
+import { Random } from '../../fixtures/random.js'
 import { a, at, b, here, type Input, type Machine, machineOf, type Output } from './fixtures/machine.js'
 
 const seeds = 300
@@ -8,17 +9,6 @@ const steps = 400
 const names = Array.from({ length: 12 }, (_, n) => `k${n}`)
 const resources = { node: 1, GPU: 2, tenths: 1 }
 const nthreads = 3
-
-/** Mulberry32: what fails can be run again by its seed. */
-function randomOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 /** A machine, what it was told to do and has not done, and what the scheduler knows of it. */
 class World {
@@ -30,11 +20,11 @@ class World {
   readonly store = new Map<string, string>()
   /** By key: the run id of an order that has not been answered. */
   readonly ordered = new Map<string, number>()
-  readonly random: () => number
+  readonly random: Random
   private runId = 0
 
   constructor(seed: number) {
-    this.random = randomOf(seed)
+    this.random = new Random(seed)
   }
 
   handle(...inputs: readonly Input[]): void {
@@ -53,7 +43,7 @@ class World {
       runId,
       priority: [this.below(3), this.below(3)],
       resources: this.pick([{}, { node: 1e-9 }, { node: 1e-9, GPU: 1 }, { GPU: 2, tenths: 0.1 }, { tenths: 0.3 }]),
-      threads: this.random() < 0.2 ? 0 : 1,
+      threads: this.random.next() < 0.2 ? 0 : 1,
       dependencies,
     }
     return { type: 'compute-task', key, order, whoHas: at(this.places(dependencies)) }
@@ -83,7 +73,7 @@ class World {
   }
 
   replicas(): Input {
-    return this.random() < 0.5
+    return this.random.next() < 0.5
       ? { type: 'remove-replicas', keys: this.some(names) }
       : { type: 'acquire-replicas', whoHas: at(this.places(this.some(names))) }
   }
@@ -97,7 +87,7 @@ class World {
     if (run === undefined) return undefined
     const { key } = this.runs.get(run) as { key: string }
     this.runs.delete(run)
-    const roll = this.random()
+    const roll = this.random.next()
     if (this.stopping.delete(run) && roll < 0.7) return { type: 'stopped', run }
     if (roll < 0.02) return { type: 'stopped', run }
     return roll < 0.2 ? { type: 'failed', run, failure: 'no' } : { type: 'executed', run, value: key }
@@ -107,7 +97,7 @@ class World {
     if (from === undefined) return undefined
     const keys = this.transfers.get(from) as readonly string[]
     this.transfers.delete(from)
-    const roll = mayFail ? this.random() : 1
+    const roll = mayFail ? this.random.next() : 1
     if (roll < 0.15) return { type: 'busy', from }
     if (roll < 0.3) return { type: 'unreachable', from }
     const brought = this.some(keys, roll < 0.5 ? 0.5 : 1)
@@ -206,15 +196,15 @@ class World {
   }
 
   private below(limit: number): number {
-    return Math.floor(this.random() * limit)
+    return this.random.below(limit)
   }
 
   pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)] as T
+    return this.random.of(items)
   }
 
   private some<T>(items: readonly T[], share = 0.2): T[] {
-    return items.filter(() => this.random() < share)
+    return items.filter(() => this.random.next() < share)
   }
 }
 
@@ -242,7 +232,7 @@ function live(seed: number): World {
     () => world.wake(),
     () => ({ type: 'find-missing' }),
     () => ({ type: 'remove-worker', address: world.pick([a, b]) }),
-    () => ({ type: 'may-start', mayStart: world.random() < 0.7 }),
+    () => ({ type: 'may-start', mayStart: world.random.next() < 0.7 }),
   ]
   for (let step = 0; step < steps; step++) {
     const input = world.pick(kinds)()

@@ -3,17 +3,12 @@ import t, { test } from 'tap'
 import { daskEnvironments } from '../../fixtures/dask/environments.js'
 import type { DaskServer } from '../../fixtures/dask/scheduler.js'
 import { startNodeWorker, startScheduler, validated } from '../../fixtures/dask/scheduler.js'
+import { Random, seedFromEnvironment } from '../../fixtures/random.js'
 import { Dep, type Submitted, TestClient } from './fixtures/client.js'
 
 t.setTimeout(300_000)
 
 const tasksEach = 150
-
-/** What fails can be run again by its seed. */
-function randomOf(seed: number): (limit: number) => number {
-  let state = seed
-  return limit => (state = (state * 48_271) % 2_147_483_647) % limit
-}
 
 interface Node {
   readonly call: Submitted
@@ -22,9 +17,9 @@ interface Node {
 }
 
 for (const environment of daskEnvironments()) {
-  const seed = Number(process.env['MINTAKA_SEED'] ?? Date.now() % 100_000) + 1
+  const seed = seedFromEnvironment()
   test(`Dask ${environment.version}: whatever is cancelled, released and lost, the rest is right (seed ${seed})`, async t => {
-    const random = randomOf(seed)
+    const random = new Random(seed)
     const scheduler = await startScheduler(t, environment, {
       env: { ...validated, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES: '30' },
     })
@@ -36,13 +31,10 @@ for (const environment of daskEnvironments()) {
 
     const grow = () => {
       const candidates = living().slice(-30)
-      const inputs = Array.from(
-        { length: Math.min(candidates.length, random(4)) },
-        () => candidates[random(candidates.length)] as Node,
-      )
-      const own = random(1000)
-      const waits = random(3) === 0 ? random(30) : 0
-      const priority = random(5) - 2
+      const inputs = Array.from({ length: Math.min(candidates.length, random.below(4)) }, () => random.of(candidates))
+      const own = random.below(1000)
+      const waits = random.below(3) === 0 ? random.below(30) : 0
+      const priority = random.below(5) - 2
       const call = client.call('sums', [waits, own, ...inputs.map(({ call }) => new Dep(call.key))], {
         annotations: { priority },
       })
@@ -57,15 +49,15 @@ for (const environment of daskEnvironments()) {
       newest.call.release()
     }
     const lose = async () => {
-      const [lost] = workers.splice(random(workers.length), 1)
+      const [lost] = workers.splice(random.below(workers.length), 1)
       await lost?.kill()
       workers.push(await start())
     }
 
     for (let n = 0; n < tasksEach; n++) {
       grow()
-      if (random(8) === 0) cancel()
-      if (random(5) === 0) await new Promise(resolve => setTimeout(resolve, random(20)))
+      if (random.below(8) === 0) cancel()
+      if (random.below(5) === 0) await new Promise(resolve => setTimeout(resolve, random.below(20)))
       if (n === 50 || n === 100) await lose()
     }
     for (const { call, sum } of living()) {

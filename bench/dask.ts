@@ -3,21 +3,18 @@
  * scheduler of its own, of the same version, and workers of one thread. `node --import tsx bench/dask.ts`, after `npm test`
  * or `node scripts/dask-env.mjs` has installed Dask. ROUNDS changes how many rounds count.
  */
-import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { createEngine, DaskExecutor, flow, MemoryStore, task } from 'mintaka'
 import { newestDask } from '../test/fixtures/dask/environments.js'
+import { startProcess } from '../test/fixtures/dask/process.js'
+import { startNodeWorker, startPythonWorker, startScheduler } from '../test/fixtures/dask/scheduler.js'
+import { BlockEnding } from '../test/fixtures/ending.js'
 import { heading, interleave, median, type Result } from './rounds.js'
 
-const { python, version } = newestDask()
-const folder = mkdtempSync(join(tmpdir(), 'mintaka-bench-'))
-const children: ChildProcess[] = []
+const environment = newestDask()
+const { python, version } = environment
+const ending = new BlockEnding()
 
 const increment = task('increment', (n: number) => n + 1)
 const make = task('make', (size: number) => Buffer.alloc(size))
@@ -28,12 +25,8 @@ type Side = (what: What, amount: number) => Promise<number>
 
 /** Our side: a flow run per measurement, its session connected before the clock starts. */
 async function ours(): Promise<Side> {
-  const address = await startScheduler()
-  const worker = fileURLToPath(new URL('../dist/workers/dask-worker.js', import.meta.url))
-  for (const name of ['a', 'b']) {
-    const flags = [address, '--name', name, '--nthreads', '1', '--host', '127.0.0.1']
-    await said(start(process.execPath, [worker, ...flags]), /Start worker at/)
-  }
+  const { address } = await startScheduler(ending, environment)
+  for (const name of ['a', 'b']) await startNodeWorker(ending, address, { args: ['--name', name, '--nthreads', '1'] })
   const engine = createEngine({ store: new MemoryStore() })
   const executor = new DaskExecutor({ address })
   return async (what, amount) => {
@@ -75,48 +68,16 @@ async function one(amount: number): Promise<number> {
 
 /** Dask's own client, in a process of its own. */
 async function peer(): Promise<Side> {
-  const address = await startScheduler()
-  for (const name of ['a', 'b']) {
-    const flags = [address, '--name', name, '--nthreads', '1', '--no-nanny', '--no-dashboard', '--host', '127.0.0.1']
-    const local = ['--local-directory', folder]
-    await said(start(python, ['-m', 'distributed.cli.dask_worker', ...flags, ...local]), /Registered to/)
-  }
-  const client = start(python, [fileURLToPath(new URL('dask-peer.py', import.meta.url)), address])
+  const { address } = await startScheduler(ending, environment)
+  for (const name of ['a', 'b']) await startPythonWorker(ending, address, environment, { args: ['--name', name] })
+  const program = fileURLToPath(new URL('dask-peer.py', import.meta.url))
+  const { process: client } = startProcess(ending, python, [program, address])
   const lines = createInterface({ input: client.stdout })[Symbol.asyncIterator]()
   await lines.next()
   return async (what, amount) => {
     client.stdin.write(`${what} ${amount}\n`)
     return Number((await lines.next()).value)
   }
-}
-
-async function startScheduler(): Promise<string> {
-  const flags = ['--host', '127.0.0.1', '--port', '0', '--dashboard-address', '127.0.0.1:0', '--no-dashboard']
-  const [, address = ''] = await said(
-    start(python, ['-m', 'distributed.cli.dask_scheduler', ...flags]),
-    /Scheduler at: +(\S+)/,
-  )
-  return address
-}
-
-function start(command: string, args: readonly string[]): ChildProcessByStdio<Writable, Readable, Readable> {
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] })
-  children.push(child)
-  return child
-}
-
-async function said(child: ChildProcessByStdio<Writable, Readable, Readable>, what: RegExp): Promise<RegExpExecArray> {
-  let text = ''
-  return new Promise((resolve, reject) => {
-    const hear = (data: Buffer) => {
-      text += data
-      const found = what.exec(text)
-      if (found) resolve(found)
-    }
-    child.stdout.on('data', hear)
-    child.stderr.on('data', hear)
-    void once(child, 'exit').then(() => reject(new Error(text)))
-  })
 }
 
 const loads: readonly (readonly [name: string, what: What, amount: number])[] = [
@@ -143,7 +104,6 @@ try {
     console.log(`| ${cells.join(' | ')} | ${median(ratios).toFixed(2)} (${spread}) × as fast |`)
   }
 } finally {
-  for (const child of children) child.kill('SIGKILL')
-  rmSync(folder, { recursive: true, force: true })
+  await ending[Symbol.asyncDispose]()
 }
 process.exit()

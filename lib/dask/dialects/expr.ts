@@ -4,6 +4,7 @@ import { guard } from '../payload.js'
 import { PyCall, PyGlobal, pyTuple } from '../pickle/objects.js'
 import { dumps } from '../pickle/write.js'
 import { Serialized } from '../protocol/message.js'
+import { apply, importGuard, loads } from './globals.js'
 import { commonFields, noSpans } from './hlg.js'
 
 /** Schedulers from 2025.4.0 on: a pickled expression over a graph of `Task` objects. */
@@ -30,9 +31,6 @@ const lowLevelGraph = new PyGlobal('dask._expr', 'LLGExpr')
 const daskTask = new PyGlobal('dask._task_spec', 'Task')
 const taskRef = new PyGlobal('dask._task_spec', 'TaskRef')
 const daskList = new PyGlobal('dask._task_spec', 'List')
-const importGuard = new PyGlobal('builtins', '__import__')
-const apply = new PyGlobal('dask.utils', 'apply')
-const loads = new PyGlobal('_pickle', 'loads')
 
 function taskOf({ key, call }: GraphTask): PyCall {
   const deps = new PyCall(

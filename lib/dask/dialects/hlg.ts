@@ -3,6 +3,7 @@ import { guard } from '../payload.js'
 import { PyCall, PyGlobal, pyTuple } from '../pickle/objects.js'
 import { dumps } from '../pickle/write.js'
 import { Pickled, PySet } from '../protocol/message.js'
+import { apply, dict, importGuard, loads } from './globals.js'
 
 /**
  * Schedulers from 2023.4.0 to 2025.3: a pickled HighLevelGraph of one layer, tasks in it as tuples. Those from 2024.5.2 on
@@ -46,10 +47,6 @@ export const noSpans = Pickled.of({ collections: [] })
 const toPickle = new PyGlobal('distributed.protocol.serialize', 'ToPickle')
 const highLevelGraph = new PyGlobal('dask.highlevelgraph', 'HighLevelGraph')
 const wrappedKey = new PyGlobal('distributed.utils_comm', 'WrappedKey')
-const importGuard = new PyGlobal('builtins', '__import__')
-const dict = new PyGlobal('builtins', 'dict')
-const apply = new PyGlobal('dask.utils', 'apply')
-const loads = new PyGlobal('_pickle', 'loads')
 
 function tupleOf({ call }: GraphTask): unknown {
   const deps = call.deps.map(key => new PyCall(wrappedKey, [key]))

@@ -1,7 +1,8 @@
 import type { Dialect, GraphTask } from '../client/graph.js'
 import { guard } from '../payload.js'
-import { PyGlobal, pyTuple } from '../pickle/objects.js'
+import { pyTuple } from '../pickle/objects.js'
 import { dumps } from '../pickle/write.js'
+import { apply, importGuard, loads } from './globals.js'
 
 /**
  * Schedulers up to 2023.3.2. Functions and arguments are pickled apart and never opened by the scheduler; dependencies
@@ -30,11 +31,10 @@ export const msgpackDialect: Dialect = {
   cancelKeys: () => undefined,
 }
 
-const importGuard = dumps(new PyGlobal('builtins', '__import__'))
-const apply = dumps(new PyGlobal('dask.utils', 'apply'))
-const loads = new PyGlobal('_pickle', 'loads')
+const importPickle = dumps(importGuard)
+const applyPickle = dumps(apply)
 
 function runSpec({ call }: GraphTask): { function: Uint8Array; args: Uint8Array } {
-  if (call.type === 'node') return { function: importGuard, args: dumps(pyTuple(guard, call.payload, [...call.deps])) }
-  return { function: apply, args: dumps(pyTuple(loads, [call.pickle], new Map([['buffers', [...call.deps]]]))) }
+  if (call.type === 'node') return { function: importPickle, args: dumps(pyTuple(guard, call.payload, [...call.deps])) }
+  return { function: applyPickle, args: dumps(pyTuple(loads, [call.pickle], new Map([['buffers', [...call.deps]]]))) }
 }

@@ -2,8 +2,9 @@ import type { ExecutorSession, ExecutorSurroundings } from '../../core/executor.
 import { DaskClient } from '../../dask/client/client.js'
 import type { Cluster } from '../../dask/clusters/cluster.js'
 import { defaultThreads } from '../../threads/thread-count.js'
+import type { Connection } from './link.js'
 import type { DaskOptions, TemporaryClusterOptions } from './options.js'
-import { type Connection, DaskSession } from './session.js'
+import { DaskSession } from './session.js'
 
 /** Opens the session of one flow run: with its cluster, if that is a temporary one. */
 export async function openSession(options: DaskOptions, surroundings: ExecutorSurroundings): Promise<ExecutorSession> {

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { MintakaError } from '../../core/errors.js'
 import type { Call, ExecutorSession, ExecutorSurroundings, Outcome } from '../../core/executor.js'
 import type { HeldResult } from '../../core/held-result.js'
-import type { DaskClient } from '../../dask/client/client.js'
 import { type GraphTask, taskKey } from '../../dask/client/graph.js'
 import { encodePayload } from '../../dask/payload.js'
 import { decodeValue, Undecodable } from '../../dask/values/decode.js'
@@ -11,20 +10,13 @@ import { nodeArguments, type Places, pythonArguments } from './arguments.js'
 import type { ClusterResult } from './cluster-result.js'
 import { CodeKeys, type PreparedCode } from './code-keys.js'
 import type { Entry, Sendable } from './entry.js'
+import { type Connection, Link } from './link.js'
 import { nodeAnnotations, pythonAnnotations } from './placement.js'
 import { Resource } from './resource.js'
 import { Sizes } from './sizes.js'
 import { Submission, type SubmissionHome } from './submission.js'
 import { Unplaced } from './unplaced.js'
 import { hear } from './worker-events.js'
-
-/** A client, and what ends it, with the cluster that was made for it. */
-export interface Connection {
-  readonly client: DaskClient
-  /** Whether the cluster has all the workers that it will ever have: none will come, none is being started again. */
-  isWhole(): boolean
-  close(): Promise<void>
-}
 
 export interface SessionOptions {
   readonly connection: Connection
@@ -46,7 +38,6 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
   readonly where = 'elsewhere'
   readonly joins = true
   readonly cancelGraceMs: number
-  readonly #options: SessionOptions
   readonly #log: ExecutorSurroundings['log']
   /** Makes its keys unique on the cluster, and names the topic of its workers' events. */
   readonly #id = randomBytes(4).toString('hex')
@@ -58,36 +49,40 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
   readonly #heldBy = new WeakMap<HeldResult, Submission>()
   readonly #shared = new WeakMap<object, Resource>()
   readonly #warned = new Set<PreparedCode>()
-  /** What the scheduler has been told of and still wants. */
-  #onCluster = new Set<Entry>()
-  #connection: Connection | undefined
-  #reconnecting: Promise<void> | undefined
-  /** The end of what belonged to a scheduler that was lost. */
-  #closing: Promise<void> | undefined
-  #lost: MintakaError | undefined
+  readonly #link: Link
   #sizes: Sizes
   readonly #unplaced: Unplaced
-  #cancelling: string[] = []
-  #releasing: string[] = []
   #shares = 0
   #isClosed = false
   #whenAllEnded: (() => void) | undefined
 
   constructor(options: SessionOptions) {
-    this.#options = options
-    this.#log = options.surroundings.log
+    const { connection, reconnect, surroundings } = options
+    this.#log = surroundings.log
     this.cancelGraceMs = options.cancelGraceMs ?? defaultCancelGraceMs
     this.#unplaced = new Unplaced(this.#log)
-    this.#sizes = this.#use(options.connection)
+    this.#link = new Link({
+      ...{ connection, reconnect, log: this.#log },
+      reconnected: connection => this.#submitAgain(connection),
+      gaveUp: reason => {
+        for (const submission of [...this.#open.values()]) submission.giveUp(reason)
+      },
+    })
+    this.#sizes = this.#listen(connection)
   }
 
-  #use(connection: Connection): Sizes {
+  #listen(connection: Connection): Sizes {
     const { client } = connection
-    this.#connection = connection
     client.subscribe(this.#topic, event => hear(event, this.#open))
     this.#unplaced.watch(connection, () => this.#open.values())
-    this.#sizes = new Sizes(client)
-    return this.#sizes
+    return new Sizes(client)
+  }
+
+  #submitAgain(connection: Connection): void {
+    this.#sizes = this.#listen(connection)
+    for (const submission of this.#open.values()) {
+      if (submission.place === 'sent') this.#link.put(submission, connection.client)
+    }
   }
 
   submit(call: Call): Promise<Outcome> | undefined {
@@ -104,18 +99,15 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#link.closes()
     if (this.#open.size > 0) {
       const ended = new Promise<void>(resolve => (this.#whenAllEnded = resolve))
       for (const submission of [...this.#open.values()]) submission.onStop()
       await ended
     }
-    // A cluster that is being made, or taken down, belongs to the flow run as well.
-    await this.#reconnecting
-    await this.#closing
+    await this.#link.whenReconnected()
     this.#unplaced.end()
-    this.#lost ??= new MintakaError('EXECUTOR_CLOSED', 'The flow run that it belonged to has ended.')
-    this.#connection?.client.release([...this.#onCluster].map(({ key }) => key))
-    await this.#connection?.close()
+    await this.#link.close()
   }
 
   // --- sending
@@ -151,17 +143,16 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
         inlineBytes,
       })
       const upstream = [...new Set([...(code.resource ? [code.resource] : []), ...deps, ...this.#upstreamOf(call)])]
-      const task_: GraphTask = {
-        key: submission.key,
-        call: { type: 'node', payload, deps: upstream.map(({ key }) => key) },
-      }
-      return { task: task_, annotations: nodeAnnotations(call), upstream }
+      const { key } = submission
+      const sent: GraphTask = { key, call: { type: 'node', payload, deps: upstream.map(({ key }) => key) } }
+      return { task: sent, annotations: nodeAnnotations(call), upstream }
     })
   }
 
   #preparePython(submission: Submission, target: string): void {
     const { call } = submission
-    const client = this.#connection?.client
+    const { client, lostReason } = this.#link
+    if (lostReason) return queueMicrotask(() => submission.giveUp(lostReason))
     if (!client) return this.#sendLater(submission)
     if (client.lostReason) return this.#lostBefore(submission, client.lostReason)
     pythonAnnotations(call, client).then(
@@ -169,8 +160,9 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
         this.#send(submission, () => {
           const { pickle, deps } = pythonArguments(call, target, this)
           const upstream = [...deps, ...this.#upstreamOf(call).filter(entry => !deps.includes(entry))]
-          const deps_ = upstream.map(({ key }) => key)
-          return { task: { key: submission.key, call: { type: 'python', pickle, deps: deps_ } }, annotations, upstream }
+          const upstreamKeys = upstream.map(({ key }) => key)
+          const { key } = submission
+          return { task: { key, call: { type: 'python', pickle, deps: upstreamKeys } }, annotations, upstream }
         }),
       error => {
         if (client.lostReason) this.#lostBefore(submission, client.lostReason)
@@ -185,13 +177,13 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
     const { call } = submission
     const ended = call.upstream?.find(other => this.#submissions.get(other)?.isWithoutResult)
     if (ended) return queueMicrotask(() => submission.failed(unreachable(call, ended)))
-    if (this.#lost) return queueMicrotask(() => submission.giveUp(this.#lost))
-    if (!this.#connection) return this.#sendLater(submission)
-    const { client } = this.#connection
+    const { client, lostReason } = this.#link
+    if (lostReason) return queueMicrotask(() => submission.giveUp(lostReason))
+    if (!client) return this.#sendLater(submission)
     if (client.lostReason) return this.#lostBefore(submission, client.lostReason)
     try {
       submission.sendable = make()
-      this.#put(submission, client)
+      this.#link.put(submission, client)
       submission.sent()
     } catch (error) {
       queueMicrotask(() => submission.failed(error))
@@ -206,16 +198,7 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
 
   // While a new cluster is being made.
   #sendLater(submission: Submission): void {
-    void this.#reconnecting?.then(() => this.#prepare(submission))
-  }
-
-  /** Tells the scheduler of an entry, after what it comes after. */
-  #put(entry: Entry, client: DaskClient): void {
-    if (this.#onCluster.has(entry) || !entry.sendable) return
-    for (const other of entry.sendable.upstream) this.#put(other, client)
-    this.#onCluster.add(entry)
-    client.submit(entry.sendable.task, entry.sendable.annotations, entry)
-    if (entry instanceof Resource && !this.#options.reconnect) entry.sendable = undefined // it is not sent again
+    void this.#link.whenReconnected().then(() => this.#prepare(submission))
   }
 
   #upstreamOf(call: Call): Entry[] {
@@ -253,39 +236,38 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
   // --- what submissions ask
 
   cancel({ key }: Submission): void {
-    if (this.#cancelling.push(key) > 1) return
-    setImmediate(() => this.#connection?.client.cancel(this.#cancelling.splice(0)))
+    this.#link.cancel(key)
   }
 
   ended(submission: Submission, outcome: Outcome): void {
     this.#open.delete(submission.key)
     if (submission.place === 'held' && outcome.type === 'returned') {
       this.#heldBy.set(outcome.value as HeldResult, submission)
-    } else this.#release(submission)
+    } else this.#link.release(submission)
     // Needed to submit it again, if that may be wanted.
-    if (!this.#options.reconnect) submission.sendable = undefined
+    if (!this.#link.submitsAgain) submission.sendable = undefined
     submission.call.ended(outcome)
     if (this.#open.size === 0) this.#whenAllEnded?.()
   }
 
   async look(submission: Submission): Promise<{ nbytes: number | undefined; value?: unknown }> {
-    const client = this.#connection?.client
+    const { client } = this.#link
     try {
       return await this.#sizes.look(submission.key, inlineBytes)
     } catch (error) {
       // That the scheduler is gone is told to the submission itself, which may be submitted again.
-      if (client !== this.#connection?.client || client?.lostReason) return new Promise(() => {})
+      if (client !== this.#link.client || client?.lostReason) return new Promise(() => {})
       throw error
     }
   }
 
   /** A value that JavaScript cannot read is fetched as what stands for it. */
   async fetch(submission: Submission, result: ClusterResult): Promise<unknown> {
-    await this.#reconnecting
-    if (this.#lost || !this.#connection) throw gone(submission, this.#lost)
-    const { client } = this.#connection
+    await this.#link.whenReconnected()
+    const { client, lostReason } = this.#link
+    if (lostReason || !client) throw gone(submission, lostReason)
     try {
-      this.#put(submission, client)
+      this.#link.put(submission, client)
       const value = decodeValue(await client.gather(submission.key))
       return value instanceof Undecodable ? result : value
     } catch (cause) {
@@ -294,49 +276,7 @@ export class DaskSession implements ExecutorSession, SubmissionHome, Places {
   }
 
   lost(error: MintakaError): boolean {
-    if (this.#reconnecting) return true
-    if (this.#lost) return false
-    const { reconnect } = this.#options
-    const connection = this.#connection
-    this.#connection = undefined
-    this.#onCluster = new Set()
-    this.#closeLost(connection)
-    if (!reconnect || this.#isClosed) {
-      this.#lost = error
-      return false
-    }
-    this.#log.warn(`${error.message} A new cluster is being made, and what has not ended submitted again.`)
-    this.#reconnecting = this.#reconnect(reconnect)
-    return true
-  }
-
-  #closeLost(connection: Connection | undefined): void {
-    const closing = connection?.close()
-    this.#closing = closing?.catch(error =>
-      this.#log.warn('A lost Dask cluster could not be closed cleanly', { error }),
-    )
-  }
-
-  async #reconnect(reconnect: () => Promise<Connection>): Promise<void> {
-    try {
-      const connection = await reconnect()
-      this.#reconnecting = undefined
-      this.#use(connection)
-      for (const submission of this.#open.values()) {
-        if (submission.place === 'sent') this.#put(submission, connection.client)
-      }
-    } catch (error) {
-      this.#reconnecting = undefined
-      this.#lost = error instanceof MintakaError ? error : new MintakaError('SCHEDULER_LOST', String(error))
-      for (const submission of [...this.#open.values()]) submission.giveUp(this.#lost)
-    }
-  }
-
-  // A message for each would cost more than the tasks.
-  #release(entry: Entry): void {
-    if (!this.#onCluster.delete(entry)) return
-    if (this.#releasing.push(entry.key) > 1) return
-    setImmediate(() => this.#connection?.client.release(this.#releasing.splice(0)))
+    return this.#link.lose(error)
   }
 }
 

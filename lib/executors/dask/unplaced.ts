@@ -2,8 +2,8 @@ import { MintakaError } from '../../core/errors.js'
 import type { Logger } from '../../core/logger.js'
 import type { DaskClient, WorkerInfo } from '../../dask/client/client.js'
 import { nodeResource } from '../../dask/payload.js'
+import type { Connection } from './link.js'
 import { Resource } from './resource.js'
-import type { Connection } from './session.js'
 import type { Submission } from './submission.js'
 
 const firstLookMs = 1_000

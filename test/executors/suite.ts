@@ -1,6 +1,8 @@
 import { ConcurrentExecutor, type Executor, ParallelExecutor, SequentialExecutor } from 'mintaka'
 import { executorSuite } from 'mintaka/testing'
-import { test } from 'tap'
+import tap, { test } from 'tap'
+
+tap.setTimeout(240_000)
 
 test('SequentialExecutor', async t => executorSuite(t, () => new SequentialExecutor(), { overlaps: false }))
 test('ConcurrentExecutor', async t => executorSuite(t, () => new ConcurrentExecutor()))

@@ -6,6 +6,8 @@ import { ThreadPool, type ThreadPoolOptions } from '../../dist/lib/threads/pool.
 import type { Outcome } from '../../lib/core/executor.js'
 import { callOf, type HandmadeCall, runIn, taskOf } from './fixtures/calls.js'
 
+tap.setTimeout(240_000)
+
 const folder = tap.testdir({
   'tasks.mjs': `
     import { appendFileSync, existsSync, writeFileSync } from 'node:fs'

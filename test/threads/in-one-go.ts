@@ -10,6 +10,8 @@ import type { Call, Outcome } from '../../lib/core/executor.js'
 import { root, runNode } from '../fixtures/project.js'
 import { callOf, type HandmadeCall, runIn, taskOf } from './fixtures/calls.js'
 
+tap.setTimeout(240_000)
+
 const folder = tap.testdir({
   'tasks.mjs': `
     const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))

@@ -5,9 +5,11 @@ import type { Run } from '../core/run.js'
 import { states } from '../core/state.js'
 import type { StoreSurroundings } from '../core/store.js'
 import { createFile, namesIn } from './files.js'
+import { endedName, journalsIn } from './journal-names.js'
 import { JournalReader } from './journal-reader.js'
 import { closedLine, format, type Header, headerLine, parseLine, stateLine } from './lines.js'
 import { isDead, thisProcess } from './process-id.js'
+import { seal } from './seal.js'
 
 /**
  * Ends the runs of processes that have died. What becomes of them stands in one file beside the journal, made whole and
@@ -19,23 +21,24 @@ export async function endRunsOfTheDead(
   { codec, warn }: StoreSurroundings,
   temporary: () => string,
 ): Promise<void> {
-  const names = new Set(namesIn(folder))
-  for (const name of names) {
-    if (!name.endsWith('.ndjson') || names.has(endedName(name))) continue
-    const path = join(folder, name)
-    const header = mayBeOrphaned(path)
+  const names = namesIn(folder)
+  for (const [name, segments] of journalsIn(names)) {
+    if (names.includes(endedName(name))) continue
+    const paths = segments.map(segment => join(folder, segment))
+    const header = mayBeOrphaned(paths)
     if (!header || !isDead(header.process)) continue
-    const journal = new JournalReader(path)
-    await journal.refresh()
+    const journal = new JournalReader(name)
+    await journal.refresh(paths)
     if (journal.closed) continue
-    cutTornTail(path, journal.offset)
+    cutTornTail(journal.end.path, journal.end.offset)
     const { runs, lastRecord } = await journal.readUnsettled()
-    let text = headerLine({ format, owner: header.owner, process: thisProcess(), created: Date.now() })
+    const place = { journal: name, segment: 1 }
+    let text = seal(headerLine({ format, owner: header.owner, process: thisProcess(), created: Date.now(), ...place }))
     for (const [index, run] of runs.entries()) {
       const at = Math.max(lastRecord, run.state.timestamp)
-      text += stateLine(run, index + 1, states.crashed(at, lossOf(run, header, lastRecord)), codec, true)
+      text += seal(stateLine(run, index + 1, states.crashed(at, lossOf(run, header, lastRecord)), codec, true))
     }
-    text += closedLine(runs.length + 1, Date.now())
+    text += seal(closedLine(runs.length + 1, Date.now()))
     if (createFile(join(folder, endedName(name)), text, temporary(), replace) && runs.length > 0)
       warn(`${runs.length} runs of process ${header.process.pid} are CRASHED: it ended without finishing them.`, {
         pid: header.process.pid,
@@ -45,11 +48,6 @@ export async function endRunsOfTheDead(
   }
 }
 
-/** The name of the file that ends the runs of a journal. */
-export function endedName(journal: string): string {
-  return journal.replace(/ndjson$/, 'ended')
-}
-
 /** Where files cannot be created whole and exclusively: two who write this write the same, so the last may win. */
 function replace(path: string, _text: string, temporary: string): boolean {
   renameSync(temporary, path)
@@ -57,20 +55,28 @@ function replace(path: string, _text: string, temporary: string): boolean {
 }
 
 /** The header of a journal that its owner has not closed. `undefined` also if the journal has no first line yet. */
-function mayBeOrphaned(path: string): Header | undefined {
+function mayBeOrphaned(paths: readonly string[]): Header | undefined {
+  if (/\n\{"c":\d+,"q":\d+(,"z":"[0-9a-f]{8}")?\}\n$/.test(endOf(paths.at(-1)!))) return undefined
+  for (const line of beginningOf(paths[0]!).split('\n').slice(0, -1)) {
+    const header = parseLine(line)?.fields.h
+    if (header) return header
+  }
+  return undefined
+}
+
+function beginningOf(path: string): string {
+  return readPart(path, 8192, () => 0)
+}
+
+function endOf(path: string): string {
+  return readPart(path, 128, size => Math.max(0, size - 128))
+}
+
+function readPart(path: string, length: number, from: (size: number) => number): string {
   const fd = openSync(path, 'r')
   try {
-    const head = Buffer.alloc(4096)
-    const first = head.toString('utf8', 0, readSync(fd, head, 0, head.length, 0))
-    const tail = Buffer.alloc(128)
-    const last = tail.toString(
-      'utf8',
-      0,
-      readSync(fd, tail, 0, tail.length, Math.max(0, fstatSync(fd).size - tail.length)),
-    )
-    if (/\n\{"c":\d+,"q":\d+\}\n$/.test(last)) return undefined
-    const end = first.indexOf('\n')
-    return end < 0 ? undefined : parseLine(first.slice(0, end))?.fields.h
+    const part = Buffer.alloc(length)
+    return part.toString('utf8', 0, readSync(fd, part, 0, length, from(fstatSync(fd).size)))
   } finally {
     closeSync(fd)
   }

@@ -11,7 +11,6 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { syncFolder } from './journal.js'
 import { isDead, thisProcess } from './process-id.js'
 
 // Small files that are there whole or not at all: written under another name, then moved.
@@ -79,6 +78,24 @@ function writeWhole(path: string, text: string, sync: boolean): void {
     throw error
   }
 }
+
+/** Makes new names in a folder survive the loss of power. Not every system can open a folder; the others need not. */
+export function syncFolder(folder: string, fs: FolderFs = { openSync, fsyncSync, closeSync }): void {
+  let fd: number
+  try {
+    fd = fs.openSync(folder, 'r')
+  } catch {
+    return
+  }
+  try {
+    fs.fsyncSync(fd)
+  } catch {
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+type FolderFs = Pick<typeof import('node:fs'), 'openSync' | 'fsyncSync' | 'closeSync'>
 
 /** The text of a file; `undefined` if there is none. */
 export function readIfThere(path: string): string | undefined {

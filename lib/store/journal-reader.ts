@@ -9,6 +9,7 @@ import { taskRunId } from '../core/task-calls.js'
 import { rangeOf } from './batch-reader.js'
 import { flowRunOf, format, type Header, type Line, logEntryOf, parseLine, quoted, stateOf } from './lines.js'
 import { type RawLine, scanLines } from './scan.js'
+import { unseal } from './seal.js'
 import { follow, type ReadRun, TaskRunReading } from './task-run-reading.js'
 
 /** What is held in memory of a flow run: how it stands, without values, and where its lines are. */
@@ -17,6 +18,14 @@ export interface FlowEntry {
   readonly seq: number
   readonly journal: JournalReader
   readonly lines: { readonly offset: number; readonly length: number }[]
+}
+
+/** A file of a journal, and where it begins if all of them were one. */
+interface SegmentPlace {
+  readonly path: string
+  readonly start: number
+  /** How much of its beginning repeats what stands before it. */
+  repeated: number
 }
 
 const codeOf = (letter: string) => letter.charCodeAt(0)
@@ -30,7 +39,8 @@ const [headerKey, closedKey] = ['h', 'c'].map(codeOf)
  * key and indexed; those of task runs, which are most of a journal, are looked at only when somebody asks for them.
  */
 export class JournalReader {
-  readonly path: string
+  /** Its name. */
+  readonly name: string
   /** `undefined` until the first line is there. */
   header: Header | undefined
   /** Its writer has closed it: nothing will be added. */
@@ -42,13 +52,21 @@ export class JournalReader {
   damaged = 0
   /** How far it has been read: the end of its last whole line. */
   offset = 0
+  readonly #segments: SegmentPlace[] = []
+  #lastLine: { readonly offset: number; readonly length: number } | undefined
 
-  constructor(path: string) {
-    this.path = path
+  constructor(name: string) {
+    this.name = name
   }
 
   get owner(): string {
     return this.header?.owner ?? ''
+  }
+
+  /** The last of its files, and how far that has been read. */
+  get end(): { readonly path: string; readonly offset: number } {
+    const { path, start } = this.#segments.at(-1)!
+    return { path, offset: this.offset - start }
   }
 
   /** Whether all of it has been read that there will ever be. */
@@ -56,20 +74,70 @@ export class JournalReader {
     return this.closed || this.ended !== undefined
   }
 
-  /** Reads on to the present end. */
-  async refresh(): Promise<void> {
-    this.offset = await scanLines(this.path, this.offset, raw => {
-      this.#index(raw)
+  /** Reads on to the present end of its files, which are these. */
+  async refresh(paths: readonly string[]): Promise<void> {
+    for (const [index, path] of paths.entries()) {
+      if (index < this.#segments.length - 1) continue
+      const before = index === this.#segments.length ? this.#lastNumber() : 0
+      if (index === this.#segments.length) this.#segments.push({ path, start: this.offset, repeated: 0 })
+      await this.#readOn(this.#segments[index]!, before)
+    }
+  }
+
+  async #readOn(segment: SegmentPlace, before: number): Promise<void> {
+    const { path, start } = segment
+    let repeats = before > 0
+    const offset = await scanLines(path, this.offset - start, raw => {
+      const line = opened(path, raw, start)
+      if (!line) this.damaged += 1
+      else {
+        repeats &&= (numberOf(line) ?? 0) <= before
+        if (repeats) segment.repeated = raw.offset - start + raw.end - raw.start + 1
+        else this.#index(line)
+        this.#lastLine = placeOf(line)
+      }
       return undefined
     })
+    this.offset = start + offset
+  }
+
+  #lastNumber(): number {
+    const last = this.#lastLine && parseLine(this.#textAt(this.#lastLine))
+    return last?.fields.q ?? 0
+  }
+
+  /** Goes through the lines from a place on, until `onLine` gives `false`. */
+  async #scan(from: number, onLine: (line: RawLine) => boolean | undefined): Promise<void> {
+    let goesOn = true
+    for (const [index, { path, start, repeated }] of this.#segments.entries()) {
+      const end = this.#segments[index + 1]?.start ?? Number.POSITIVE_INFINITY
+      if (!goesOn || from >= end) continue
+      await scanLines(path, Math.max(from - start, repeated), raw => {
+        const line = opened(path, raw, start)
+        if (line) goesOn = onLine(line) !== false
+        return goesOn
+      })
+    }
+  }
+
+  #textAt({ offset, length }: { readonly offset: number; readonly length: number }): string {
+    const { path, start } = this.#segments.findLast(segment => segment.start <= offset)!
+    const fd = openSync(path, 'r')
+    try {
+      // The brace that ends a sealed line is in the place of its seal.
+      return `${readText(fd, offset - start, length).slice(0, -1)}}`
+    } finally {
+      closeSync(fd)
+    }
   }
 
   /** Reads what was recorded in place of the writer. The journal itself must have been read to its end. */
   async readEnd(path: string): Promise<void> {
     const ended = new Map<string, Line>()
     await scanLines(path, 0, raw => {
-      const line = parseLine(textOf(raw))
-      if (line && keyOf(raw) !== headerKey) ended.set(idOf(raw), line)
+      const line = unseal(raw) ?? raw // not sealed up to format 2
+      const parsed = parseLine(textOf(line))
+      if (parsed && keyOf(raw) !== headerKey) ended.set(idOf(raw), parsed)
       return undefined
     })
     this.ended = ended
@@ -81,26 +149,21 @@ export class JournalReader {
 
   /** The flow runs of some entries, with their histories and values. */
   async readFlowRuns(entries: readonly FlowEntry[], codec: Codec): Promise<StoredRun<FlowRun>[]> {
-    const fd = openSync(this.path, 'r')
-    try {
-      const runs: StoredRun<FlowRun>[] = []
-      for (const entry of entries) {
-        const lines = entry.lines.map(({ offset, length }) => parseLine(readText(fd, offset, length))!)
-        runs.push(this.#flowRun(lines, codec))
-        // Short reads are far cheaper at once than by way of the loop, which gets its turn in between.
-        if (runs.length % 100 === 0) await nextTurn()
-      }
-      return runs
-    } finally {
-      closeSync(fd)
+    const runs: StoredRun<FlowRun>[] = []
+    for (const entry of entries) {
+      const lines = entry.lines.map(place => parseLine(this.#textAt(place))!)
+      runs.push(this.#flowRun(lines, codec))
+      // Short reads are far cheaper at once than by way of the loop, which gets its turn in between.
+      if (runs.length % 100 === 0) await nextTurn()
     }
+    return runs
   }
 
   async readTaskRuns(entry: FlowEntry, codec: Codec): Promise<StoredRun<TaskRun>[]> {
     const id = latin1(quoted(entry.run.id))
     const reading = new TaskRunReading(codec)
     let ended = false
-    await scanLines(this.path, entry.lines[0]!.offset, raw => {
+    await this.#scan(entry.lines[0]!.offset, raw => {
       const key = keyOf(raw)
       if (key === taskRunKey || key === taskStateKey) {
         const task = idOf(raw)
@@ -126,7 +189,7 @@ export class JournalReader {
     const batched = call && latin1(`{"b":${quoted(call.flowRunId)},`)
     const reading = new TaskRunReading(codec)
     let found: ReadRun | undefined
-    await scanLines(this.path, 0, line => {
+    await this.#scan(0, line => {
       if (beginsWith(line, found ? entered : created)) {
         const parsed = parseLine(textOf(line))
         if (parsed) reading.line(raw, parsed)
@@ -146,7 +209,7 @@ export class JournalReader {
   async readLogs(entry: FlowEntry, codec: Codec): Promise<LogEntry[]> {
     const ours = latin1(`{"l":${quoted(entry.run.id)},`)
     const entries: LogEntry[] = []
-    await scanLines(this.path, entry.lines[0]!.offset, raw => {
+    await this.#scan(entry.lines[0]!.offset, raw => {
       const line = beginsWith(raw, ours) ? parseLine(textOf(raw)) : undefined
       if (line) entries.push(logEntryOf(line, entry.run.id, codec))
       return undefined
@@ -158,7 +221,7 @@ export class JournalReader {
   async readUnsettled(): Promise<{ runs: Run[]; lastRecord: number }> {
     const tasks = new TaskRunReading(undefined, { forgetsSettled: true })
     let lastRecord = this.header?.created ?? 0
-    await scanLines(this.path, 0, raw => {
+    await this.#scan(0, raw => {
       const key = keyOf(raw)
       if (key === headerKey || key === closedKey) return undefined
       if (key === batchKey) {
@@ -208,7 +271,7 @@ export class JournalReader {
     if (header && header.format > format)
       throw new MintakaError(
         'STORE_FORMAT',
-        `The journal ${this.path} has format ${header.format}; this version of Mintaka knows formats up to ${format}. Use a newer Mintaka, or another folder.`,
+        `The journal ${this.name} has format ${header.format}; this version of Mintaka knows formats up to ${format}. Use a newer Mintaka, or another folder.`,
       )
     this.header = header
   }
@@ -232,6 +295,23 @@ export class JournalReader {
     if (state && follow(run, state)) states.push(state)
     return { run, states, owner: this.owner }
   }
+}
+
+/** A line of a file as if all files of its journal were one, its seal taken off. `undefined`: the seal is broken. */
+function opened(path: string, raw: RawLine, start: number): RawLine | undefined {
+  const line = isSealed(path) ? unseal(raw) : raw
+  return line && { ...line, offset: line.offset + start }
+}
+
+/** Only files of format 3 have numbers of four digits, and their lines are sealed. */
+function isSealed(path: string): boolean {
+  return /\.\d{4,}\.ndjson$/.test(path)
+}
+
+/** The `q` of a line. */
+function numberOf({ bytes, start, end }: RawLine): number | undefined {
+  const match = /,"q":(\d+)/.exec(bytes.toString('latin1', start, Math.min(end, start + 1024)))
+  return match ? Number(match[1]) : undefined
 }
 
 const textOf = ({ bytes, start, end }: RawLine) => bytes.toString('utf8', start, end)

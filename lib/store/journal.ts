@@ -1,24 +1,31 @@
 import * as nodeFs from 'node:fs'
-import { dirname } from 'node:path'
+import { join } from 'node:path'
 import { MintakaError } from '../core/errors.js'
-import { messageOf } from '../core/state.js'
 import type { Ack } from '../core/store.js'
-
-/** What a journal needs of `node:fs`. */
-export type JournalFs = Pick<
-  typeof nodeFs,
-  'openSync' | 'writeSync' | 'fsyncSync' | 'fdatasync' | 'fdatasyncSync' | 'ftruncateSync' | 'closeSync'
->
+import { type Group, newGroup, refused } from './acks.js'
+import { syncFolder } from './files.js'
+import { endedName, journalName, segmentName } from './journal-names.js'
+import { seal } from './seal.js'
+import { type JournalFs, Segment } from './segment.js'
+import { isOfTheFile, Trouble, whyAndFix } from './trouble.js'
 
 export interface JournalOptions {
-  /** Gives the path of the n-th attempt; the first that does not exist yet is taken, when there is something to write. */
-  readonly file: (attempt: number) => string
-  /** The first line. */
-  readonly header: string
+  /** Where its segments are. */
+  readonly folder: string
+  /** Its name, unless there is a journal of this name already; then it is that of a later session. */
+  readonly name: string
+  /** The line that each segment begins with. */
+  readonly header: (journal: string, segment: number) => string
   /** What an acknowledged line survives: the death of this process, or also the loss of power. */
   readonly durability: 'process' | 'power'
+  /** How large a segment becomes before the next one begins. Default: 16 MiB. */
+  readonly segmentBytes?: number | undefined
   readonly warn: (message: string, fields?: Readonly<Record<string, unknown>>) => void
-  readonly fs?: JournalFs
+  /** It cannot be written, and why; `over` resolves when it can again, or is closed. */
+  readonly onDegraded?: ((reason: string, over: Promise<void>) => void) | undefined
+  /** Says of lines that could not be saved which runs they are about. */
+  readonly describe?: ((lines: readonly Buffer[]) => string) | undefined
+  readonly fs?: JournalFs | undefined
 }
 
 /** A line that grows until another one follows it or it has to be written. */
@@ -30,49 +37,73 @@ export interface OpenLine {
 /** Characters that may wait for the end of the turn. More are written at once: a turn of microtasks may never end. */
 const maxWaiting = 256 * 1024
 
-/** Those who wait for the same write. */
-interface Group {
-  readonly promise: Promise<void>
-  readonly resolve: () => void
-  readonly reject: (error: MintakaError) => void
+/** Bytes that are kept until the disk has them. More are brought there at once: they must not fill the memory. */
+const maxUnsynced = 8 * 1024 * 1024
+
+/** Bytes that wait while nothing can be written, above which what is not a state is dropped. */
+const maxHeld = 32 * 1024 * 1024
+
+const defaultSegmentBytes = 16 * 1024 * 1024
+
+/** Lines that go out in one write, and who waits for them. */
+interface Chunk {
+  readonly bytes: Buffer
+  group: Group | undefined
+}
+
+/** Lines that are in a segment, and perhaps not on the disk. */
+interface Unsynced extends Chunk {
+  readonly segment: Segment
+  /** Counts them all, over all segments. */
+  readonly number: number
 }
 
 /**
- * A file of lines that only grows, written in groups: what is appended in one turn of the microtask queue goes out in
- * one `write(2)`, in order. Synchronous, because what the kernel has taken survives whatever happens to this process,
- * and because an asynchronous write starves together with the loop. A line's cost does not depend on how many there are.
+ * Lines that only grow in number, in files that follow each other. What is appended in one turn of the microtask queue
+ * goes out in one `write(2)`, in order. Synchronous, because what the kernel has taken survives whatever happens to this
+ * process, and because an asynchronous write starves together with the loop. A line's cost does not depend on how many
+ * there are.
  *
- * A write that fails loses nothing: its lines are not acknowledged, wait, and go first into the next write, at the very
- * byte where the last one stopped; so no line is ever glued to the fragment of another.
+ * A write that fails loses nothing: its lines stay in memory, are not acknowledged, and are tried again, in order, until
+ * there is room. A file that could not be brought to the disk is left as it is, and what may be missing from it is written
+ * once more, into the next: the kernel has dropped those pages, so a second `fsync` would say nothing about them.
  */
 export class Journal {
-  /** How many lines there are, the header included: the sequence number of the next one. */
+  /** How many lines there are, and one: the sequence number of the next one. */
   lines = 1
-  /** The file, once there is one. */
+  /** The file that was written last, once there is one. */
   path: string | undefined
   readonly #options: JournalOptions
   readonly #fs: JournalFs
-  #fd: number | undefined
+  #name: string | undefined
+  #segment: Segment | undefined
+  #segments = 0
   #text = ''
   /** The last line, if it still grows. */
   #open: OpenLine | undefined
   #scheduled = false
   /** Who waits for what is in `#text`, or in `#open`. */
   #group: Group | undefined
-  /** What could not be written, oldest first, and how many bytes of the first one were. */
-  #unwritten: Buffer[] = []
-  #done = 0
-  #position = 0
-  #failure: MintakaError | undefined
-  #closed = false
-  /** Who waits for the disk, in order: nobody but with durability 'power'. */
-  #unsynced: Group[] = []
-  #dirty = false
+  /** What has not been written, oldest first. */
+  #pending: Chunk[] = []
+  #pendingBytes = 0
+  /** What has been written, but is not known to be on the disk. */
+  #unsynced: Unsynced[] = []
+  #unsyncedBytes = 0
+  #writes = 0
   #syncing: Promise<void> | undefined
+  #trouble: Trouble | undefined
+  #dropped = 0
+  #closed = false
 
   constructor(options: JournalOptions) {
     this.#options = options
     this.#fs = options.fs ?? nodeFs
+  }
+
+  /** Resolves when it can be written again, or is closed; `undefined` while it can be. */
+  get degraded(): Promise<void> | undefined {
+    return this.#trouble?.over
   }
 
   /** The sequence number of the line that follows. A line that still grew has ended. */
@@ -90,12 +121,19 @@ export class Journal {
     else this.#schedule()
   }
 
+  /** Whether so much waits for being written that what is dispensable is better left out. Counts how often it was. */
+  leaveOut(): boolean {
+    if (this.#trouble === undefined || this.#pendingBytes < maxHeld) return false
+    this.#dropped += 1
+    return true
+  }
+
   /** Adds a line that has to be written at the end of the turn, and whose text is asked for when it has ended. */
   begin(line: OpenLine): void {
     if (this.#closed) return
     this.#endOpenLine()
     if (this.#text.length > maxWaiting) this.flush()
-    this.#endOpenLine() // of somebody who was told of a failure
+    this.#endOpenLine() // of somebody who was told that a write has failed
     this.#open = line
     this.#schedule()
   }
@@ -103,60 +141,46 @@ export class Journal {
   /** When everything appended so far is safe. Nobody has to listen to it. */
   acknowledged(): Ack {
     if (this.#closed) return refused('the store has been closed')
-    if (this.#text !== '' || this.#open) return (this.#group ??= newGroup()).promise
-    if (this.#failure) return handled(Promise.reject(this.#failure))
-    if (this.#options.durability === 'process' || this.lines === 1) return undefined
-    const group = newGroup()
-    this.#unsynced.push(group)
-    this.#sync()
-    return group.promise
+    const group = this.#lastGroup()
+    if (group) this.#trouble?.isAwaited()
+    return group?.promise
   }
 
-  /** Writes what waits. A failure is told to those who wait for an acknowledgement, and here. */
-  flush(): MintakaError | undefined {
-    this.#endOpenLine()
-    const group = this.#group
-    this.#group = undefined
-    if (this.#text !== '') {
-      this.#unwritten.push(Buffer.from(this.#text))
-      this.#text = ''
-    }
-    if (this.#unwritten.length === 0) return undefined
-    try {
-      this.#write()
-    } catch (cause) {
-      this.#failed(cause)
-      group?.reject(this.#failure!)
-      return this.#failure
-    }
-    this.#failure = undefined
-    if (this.#options.durability === 'process') group?.resolve()
-    else if (group) this.#unsynced.push(group)
-    this.#sync()
-    return undefined
+  #lastGroup(): Group | undefined {
+    if (this.#text !== '' || this.#open) return (this.#group ??= newGroup())
+    const last = this.#pending.at(-1) ?? (this.#options.durability === 'power' ? this.#unsynced.at(-1) : undefined)
+    return last && (last.group ??= newGroup())
   }
 
-  /** Writes what waits, then `lastLine`, and closes the file. Rejects if something could not be saved. */
+  /** Writes what waits, unless that fails at present. */
+  flush(): void {
+    this.#takeText()
+    if (this.#pending.length > 0 && !this.#trouble) this.#attempt()
+  }
+
+  /**
+   * Writes what waits, then `lastLine`, and gives the files back. What cannot be written is tried once more; then those
+   * who wait for it are told, and it rejects with what is lost.
+   */
   async close(lastLine: (seq: number) => string): Promise<void> {
     if (this.#closed) return
     const seq = this.next()
     if (seq > 1) this.append(lastLine(seq))
-    this.flush()
+    this.#takeText()
     this.#closed = true
-    if (this.#failure) {
-      const unsaved = this.#unsavedLines()
-      this.#release()
-      const { message, cause } = this.#failure
-      throw new MintakaError('STORE_WRITE_FAILED', `${message} ${unsaved} lines could not be saved.`, { cause })
-    }
+    this.#trouble?.stop()
+    this.#attempt()
     while (this.#syncing) await this.#syncing
-    this.#release()
+    const failure = this.#trouble?.error
+    const lost = this.#giveUp()
+    if (!failure || lost.length === 0) return
+    const what = this.#options.describe?.(lost) ?? ''
+    throw new MintakaError('STORE_WRITE_FAILED', `${failure.message} ${what}`, { cause: failure.cause })
   }
 
   #add(line: string): void {
-    if (this.lines === 1) this.#text = this.#options.header
     this.lines += 1
-    this.#text += line
+    this.#text += seal(line)
   }
 
   #endOpenLine(): void {
@@ -164,6 +188,16 @@ export class Journal {
     if (!line) return
     this.#open = undefined
     this.#add(line.end(this.lines))
+  }
+
+  #takeText(): void {
+    this.#endOpenLine()
+    if (this.#text === '') return
+    const bytes = Buffer.from(this.#text)
+    this.#pending.push({ bytes, group: this.#group })
+    this.#pendingBytes += bytes.length
+    this.#text = ''
+    this.#group = undefined
   }
 
   #schedule(): void {
@@ -178,126 +212,179 @@ export class Journal {
     this.flush()
   }
 
-  #write(): void {
-    const fd = (this.#fd ??= this.#create())
-    for (let bytes = this.#unwritten[0]; bytes; bytes = this.#unwritten[0]) {
-      while (this.#done < bytes.length) {
-        // A full disk takes a part of it without an error.
-        const count = this.#fs.writeSync(fd, bytes, this.#done, bytes.length - this.#done, this.#position)
-        if (count === 0) throw new Error('nothing was written')
-        this.#done += count
-        this.#position += count
-      }
-      this.#unwritten.shift()
-      this.#done = 0
+  // --- files
+
+  /** Writes all that waits, and has it brought to the disk. */
+  #attempt(): void {
+    try {
+      this.#write()
+    } catch (cause) {
+      this.#fail(cause)
+      return this.#sync()
     }
-    this.#dirty = true
+    if (this.#unsyncedBytes > maxUnsynced && !this.#syncNow()) return
+    if (this.#trouble && (!this.#trouble.untilSynced || this.#unsynced.length === 0)) this.#recover()
+    this.#sync()
   }
 
-  #create(): number {
-    for (let attempt = 0; ; attempt += 1) {
-      const path = this.#options.file(attempt)
+  #write(): void {
+    for (let chunk = this.#pending[0]; chunk; chunk = this.#pending[0]) {
+      const segment = (this.#segment ??= this.#nextSegment())
+      const { bytes, failure } = segment.append(chunk.bytes)
+      if (bytes > 0) this.#wrote(chunk, bytes, segment)
+      if (failure !== undefined && !(segment.hasLines && isOfTheFile(failure))) throw failure
+      if (failure !== undefined || segment.size > (this.#options.segmentBytes ?? defaultSegmentBytes))
+        this.#endSegment(segment)
+    }
+  }
+
+  #wrote(chunk: Chunk, length: number, segment: Segment): void {
+    const { bytes, group } = chunk
+    const isWhole = length === bytes.length
+    if (isWhole) this.#pending.shift()
+    else this.#pending[0] = { bytes: bytes.subarray(length), group }
+    this.#pendingBytes -= length
+    const waits = isWhole && this.#options.durability === 'power' ? group : undefined
+    const part = isWhole ? bytes : bytes.subarray(0, length)
+    this.#unsynced.push({ bytes: part, group: waits, segment, number: ++this.#writes })
+    this.#unsyncedBytes += length
+    if (isWhole && !waits) group?.resolve()
+  }
+
+  #nextSegment(): Segment {
+    for (let attempt = 1; ; attempt += 1) {
+      const name = this.#name ?? journalName(this.#options.name, attempt)
+      if (this.#name === undefined && this.#isTaken(name)) continue
+      const number = this.#name === undefined ? 1 : this.#segments + attempt
       try {
-        // Without O_APPEND, which would ignore the position that a write after a failed one must have.
-        const fd = this.#fs.openSync(path, 'wx')
+        const path = join(this.#options.folder, segmentName(name, number))
+        const segment = new Segment(path, seal(this.#options.header(name, number)), this.#fs)
+        this.#name = name
+        this.#segments = number
         this.path = path
-        if (this.#options.durability === 'power') syncFolder(dirname(path), this.#fs)
-        return fd
+        if (this.#options.durability === 'power') syncFolder(this.#options.folder, this.#fs)
+        return segment
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === 1000) throw error
       }
     }
   }
 
-  /** Brings what has been written to the disk, one `fdatasync` at a time for all that was written before it. */
+  /** Whether there is, or was, a journal of that name without a first segment. */
+  #isTaken(name: string): boolean {
+    const { folder } = this.#options
+    return [endedName(name), `${name}.ndjson`].some(file => this.#fs.existsSync(join(folder, file)))
+  }
+
+  /** The next line begins another one. The file is given back when it is on the disk. */
+  #endSegment(segment: Segment): void {
+    if (this.#segment === segment) this.#segment = undefined
+    if (!this.#unsynced.some(each => each.segment === segment)) segment.end()
+  }
+
+  // --- the disk
+
+  /** Brings what has been written to the disk: one `fdatasync` at a time, for all that was written before it. */
   #sync(): void {
-    if (this.#syncing || this.#fd === undefined || (!this.#dirty && this.#unsynced.length === 0)) return
-    const groups = this.#unsynced
-    this.#unsynced = []
-    this.#dirty = false
-    const fd = this.#fd
+    const [first] = this.#unsynced
+    if (this.#syncing || !first) return
+    const { segment } = first
+    const last = this.#lastIn(segment)
     this.#syncing = new Promise(resolve => {
-      this.#fs.fdatasync(fd, cause => {
-        if (cause) {
-          this.#options.warn(`The journal ${this.path} could not be brought to the disk: ${cause.message}`)
-          for (const group of groups) group.reject(this.#error(cause))
-        } else for (const group of groups) group.resolve()
+      segment.sync(failure => {
         this.#syncing = undefined
+        if (failure) this.#suspect(segment, failure)
+        else this.#synced(segment, last)
         this.#sync()
         resolve()
       })
     })
   }
 
-  #failed(cause: unknown): void {
-    const first = this.#failure === undefined
-    this.#failure = this.#error(cause)
-    if (first) this.#options.warn(this.#failure.message, { cause })
+  /** The same for everything, now. */
+  #syncNow(): boolean {
+    for (let first = this.#unsynced[0]; first; first = this.#unsynced[0]) {
+      const { segment } = first
+      try {
+        segment.syncNow()
+      } catch (failure) {
+        this.#suspect(segment, failure)
+        return false
+      }
+      this.#synced(segment, this.#lastIn(segment))
+    }
+    return true
   }
 
-  #error(cause: unknown): MintakaError {
-    const path = this.path ?? this.#options.file(0)
-    return new MintakaError('STORE_WRITE_FAILED', `The journal ${path} could not be written: ${messageOf(cause)}.`, {
-      cause,
-    })
+  #lastIn(segment: Segment): number {
+    return this.#unsynced.findLast(each => each.segment === segment)?.number ?? 0
   }
 
-  #unsavedLines(): number {
-    let count = 0
-    for (const [index, bytes] of this.#unwritten.entries())
-      for (let at = index === 0 ? this.#done : 0; (at = bytes.indexOf(10, at)) >= 0; at += 1) count += 1
-    return count
+  /** The disk has everything up to that write, which was into that segment. */
+  #synced(segment: Segment, last: number): void {
+    const next = this.#unsynced.findIndex(({ number }) => number > last)
+    for (const { bytes, group } of this.#unsynced.splice(0, next < 0 ? this.#unsynced.length : next)) {
+      this.#unsyncedBytes -= bytes.length
+      group?.resolve()
+    }
+    if (segment !== this.#segment) this.#endSegment(segment)
+    if (this.#trouble?.untilSynced && this.#pending.length === 0 && this.#unsynced.length === 0) this.#recover()
   }
 
-  #release(): void {
-    if (this.#fd === undefined) return
-    try {
-      // Whole lines only are left behind.
-      const [bytes] = this.#unwritten
-      if (bytes) this.#fs.ftruncateSync(this.#fd, this.#position - fragment(bytes, this.#done))
-    } catch {}
-    this.#fs.closeSync(this.#fd)
-    this.#fd = undefined
+  /** What the disk does not have for certain is written once more, into the next segment. */
+  #suspect(segment: Segment, failure: unknown): void {
+    const again = this.#unsynced
+    const segments = new Set(again.map(each => each.segment))
+    if (segment !== this.#segment && !segments.has(segment)) return // it has been left behind already
+    this.#unsynced = []
+    this.#pending.unshift(...again.map(({ bytes, group }) => ({ bytes, group })))
+    this.#pendingBytes += this.#unsyncedBytes
+    this.#unsyncedBytes = 0
+    if (this.#segment) segments.add(this.#segment)
+    for (const each of segments) this.#endSegment(each)
+    this.#fail(failure, true)
   }
-}
 
-/** How many of the first `done` bytes come after the last newline among them. */
-function fragment(bytes: Buffer, done: number): number {
-  return done - 1 - bytes.subarray(0, done).lastIndexOf(10)
-}
+  // --- trouble
 
-function newGroup(): Group {
-  let resolve!: () => void
-  let reject!: (error: MintakaError) => void
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes
-    reject = no
-  })
-  return { promise: handled(promise), resolve, reject }
-}
-
-/** The same promise, whose rejection is nobody's surprise: not everyone waits for an acknowledgement. */
-function handled(promise: Promise<void>): Promise<void> {
-  promise.catch(() => {})
-  return promise
-}
-
-export function refused(why: string): Promise<void> {
-  return handled(Promise.reject(new MintakaError('STORE_WRITE_FAILED', `Nothing was written: ${why}.`)))
-}
-
-/** Makes new names in a folder survive the loss of power. Not every system can open a folder; the others need not. */
-export function syncFolder(folder: string, fs: Pick<JournalFs, 'openSync' | 'fsyncSync' | 'closeSync'> = nodeFs): void {
-  let fd: number
-  try {
-    fd = fs.openSync(folder, 'r')
-  } catch {
-    return
+  #fail(cause: unknown, untilSynced = false): void {
+    const isNew = this.#trouble === undefined
+    const trouble = (this.#trouble ??= this.#newTrouble(cause))
+    if (untilSynced) trouble.untilSynced = true
+    if (isNew && untilSynced) this.#attempt()
+    else if (!this.#closed) trouble.tryLater()
   }
-  try {
-    fs.fsyncSync(fd)
-  } catch {
-  } finally {
-    fs.closeSync(fd)
+
+  #newTrouble(cause: unknown): Trouble {
+    const { folder, warn, onDegraded } = this.#options
+    const message = `The journal ${this.path ?? join(folder, segmentName(this.#options.name, 1))} could not be written: ${whyAndFix(cause, folder)}`
+    const trouble = new Trouble(new MintakaError('STORE_WRITE_FAILED', message, { cause }), () => this.#attempt())
+    if (this.#group || [...this.#pending, ...this.#unsynced].some(({ group }) => group)) trouble.isAwaited()
+    if (this.#closed) return trouble
+    warn(`${message} Nothing is lost so far: what is to be written waits, and is tried again by itself.`, { cause })
+    onDegraded?.(message, trouble.over)
+    return trouble
+  }
+
+  #recover(): void {
+    const dropped = this.#dropped > 0 ? ` ${this.#dropped} lines of logs were left out meanwhile.` : ''
+    if (!this.#closed) this.#options.warn(`The journal can be written again, in ${this.path}.${dropped}`)
+    this.#dropped = 0
+    this.#trouble?.end()
+    this.#trouble = undefined
+  }
+
+  /** Gives everything back, and tells those who still wait that it was in vain. */
+  #giveUp(): readonly Buffer[] {
+    const lost: Chunk[] = [...this.#unsynced, ...this.#pending]
+    const segments = new Set(this.#unsynced.map(each => each.segment))
+    if (this.#segment) segments.add(this.#segment)
+    for (const segment of segments) segment.end()
+    this.#segment = undefined
+    this.#unsynced = []
+    this.#pending = []
+    for (const { group } of lost) group?.reject(this.#trouble?.error as MintakaError)
+    this.#trouble?.end()
+    return lost.map(({ bytes }) => bytes)
   }
 }

@@ -9,11 +9,12 @@ import type { FlowRun, Run, TaskRun } from '../core/run.js'
 import { isSettled, messageOf, type State } from '../core/state.js'
 import type { Ack, CacheEntry, Command, FlowRunFilter, Store, StoredRun, StoreSurroundings } from '../core/store.js'
 import { callRecord } from '../core/task-calls.js'
+import { refused } from './acks.js'
 import { Batch } from './batch.js'
 import { addToCatalogue, type CataloguedFlow, catalogued, readCatalogue } from './catalogue.js'
 import { endRunsOfTheDead } from './crashed.js'
 import { createFile, namesIn, readIfThere, replaceFile, sha256, sweepTemporaries, temporaryName } from './files.js'
-import { Journal, refused } from './journal.js'
+import { Journal } from './journal.js'
 import {
   cacheEntryOf,
   cacheLine,
@@ -36,6 +37,8 @@ export interface JsonStoreOptions {
    * of waiting for the disk.
    */
   readonly durability?: 'process' | 'power' | undefined
+  /** How large a file of the journal becomes before it is carried on in the next one. Default: 16 MiB. */
+  readonly segmentBytes?: number | undefined
 }
 
 /**
@@ -58,7 +61,11 @@ export class JsonStore implements Store {
 
   /** Throws INVALID_OPTION. */
   constructor(options: JsonStoreOptions = {}) {
-    checkOptions('JsonStore', options, { folder: check.string, durability: check.oneOf('process', 'power') })
+    checkOptions('JsonStore', options, {
+      folder: check.string,
+      durability: check.oneOf('process', 'power'),
+      segmentBytes: check.positive,
+    })
     this.#options = options
   }
 
@@ -209,11 +216,14 @@ export class JsonStore implements Store {
   }
 
   #newJournal({ owner, warn }: StoreSurroundings): Journal {
-    const name = fileName(owner)
+    const created = Date.now()
+    const { durability = 'process', segmentBytes } = this.#options
     return new Journal({
-      file: attempt => this.#path('journals', attempt === 0 ? `${name}.ndjson` : `${name}.${attempt + 1}.ndjson`),
-      header: headerLine({ format, owner, process: thisProcess(), created: Date.now() }),
-      durability: this.#options.durability ?? 'process',
+      folder: this.#path('journals'),
+      name: fileName(owner),
+      header: (journal, segment) => headerLine({ format, owner, process: thisProcess(), created, journal, segment }),
+      durability,
+      segmentBytes,
       warn,
     })
   }

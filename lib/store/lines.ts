@@ -12,7 +12,7 @@ import type { ProcessId } from './process-id.js'
 // and a value that the codec wrote comes last, so that it can be cut off unparsed.
 
 /** Version of what is written. A store of a newer one is refused, one of an older one would be read. */
-export const format = 2
+export const format = 3
 
 /** The largest value that a state line holds, in characters of JSON. */
 const maxValue = 1024 * 1024
@@ -23,12 +23,16 @@ const maxText = 64 * 1024
 /** Why a result was not kept that nobody wanted to keep. */
 export const notWanted = 'not wanted'
 
-/** The first line of a journal. */
+/** The first line of each segment of a journal, twice, so that a damaged byte never hides whose it is. */
 export interface Header {
   readonly format: number
   readonly owner: string
   readonly process: ProcessId
+  /** When the session began that the journal is of. */
   readonly created: number
+  /** The name of the journal, and which of its segments this is: since format 3. */
+  readonly journal?: string
+  readonly segment?: number
 }
 
 /** What a line is, by its first key. */

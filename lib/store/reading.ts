@@ -3,8 +3,8 @@ import type { LogEntry } from '../core/logger.js'
 import type { FlowRun, TaskRun } from '../core/run.js'
 import { type FlowRunFilter, fits, type StoredRun, type StoreSurroundings } from '../core/store.js'
 import { type CataloguedFlow, catalogued } from './catalogue.js'
-import { endedName } from './crashed.js'
 import { namesIn } from './files.js'
+import { endedName, journalsIn } from './journal-names.js'
 import { type FlowEntry, JournalReader } from './journal-reader.js'
 
 /**
@@ -105,17 +105,16 @@ export class Reading {
 
   async #readJournals(): Promise<void> {
     // A journal that somebody has ended by the time of this list has got its last line, which is read after it.
-    const names = new Set(namesIn(this.#folder))
-    for (const name of names) {
-      if (!name.endsWith('.ndjson')) continue
+    const names = namesIn(this.#folder)
+    for (const [name, segments] of journalsIn(names)) {
       let reader = this.#readers.get(name)
-      if (!reader) this.#readers.set(name, (reader = new JournalReader(join(this.#folder, name))))
+      if (!reader) this.#readers.set(name, (reader = new JournalReader(name)))
       if (reader.finished) continue
       const damaged = reader.damaged
-      await reader.refresh()
+      await reader.refresh(segments.map(segment => join(this.#folder, segment)))
       if (reader.damaged > damaged)
-        this.#surroundings.warn(`${reader.damaged} lines of ${reader.path} are damaged and left out.`)
-      if (names.has(endedName(name))) await reader.readEnd(join(this.#folder, endedName(name)))
+        this.#surroundings.warn(`${reader.damaged} lines of ${reader.end.path} are damaged and left out.`)
+      if (names.includes(endedName(name))) await reader.readEnd(join(this.#folder, endedName(name)))
     }
   }
 }

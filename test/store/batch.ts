@@ -9,8 +9,10 @@ import type { Store } from '../../lib/core/store.js'
 import type { TaskRecord } from '../../lib/engine/task-record.js'
 import { readBatch } from '../../lib/store/batch-reader.js'
 import { JsonStore } from '../../lib/store/json.js'
+import { headerLine } from '../../lib/store/lines.js'
 import { MemoryStore } from '../../lib/store/memory.js'
 import { thisProcess } from '../../lib/store/process-id.js'
+import { seal } from '../../lib/store/seal.js'
 import { codec } from '../../lib/values/json.js'
 import { Random } from '../fixtures/random.js'
 import { callOf, calls, plain } from './fixtures/calls.js'
@@ -29,10 +31,10 @@ async function opened(t: Test, folder = t.testdir()) {
     isOver = true
     return store.close()
   })
-  /** The lines of its journal, but for the header. */
+  /** The lines of its journal, but for the two headers. */
   const lines = () => {
-    const text = readFileSync(`${folder}/journals/${owner}.ndjson`, 'utf8')
-    return text.split('\n').slice(1, -1)
+    const text = readFileSync(`${folder}/journals/${owner}.0001.ndjson`, 'utf8')
+    return text.split('\n').slice(2, -1)
   }
   return { store, folder, lines }
 }
@@ -48,6 +50,12 @@ function change(store: Store, run: Run, state: State, persist?: boolean) {
   return store.appendState(run, state, persist === undefined ? undefined : { persist })
 }
 
+function withoutSeal(line: string): unknown {
+  const { z, ...fields } = JSON.parse(line)
+  assert.match(z, /^[0-9a-f]{8}$/)
+  return fields
+}
+
 const resultsOf = async (store: Store) =>
   (await store.listTaskRuns('flow')).map(({ run: { state } }) => state.type === 'COMPLETED' && state.result)
 
@@ -61,7 +69,7 @@ test('what happens to the task runs of a flow run in one turn is one line, in th
   change(store, runs[2]!, states.running(1003, 1))
   await change(store, runs[0]!, states.completed(1003, { zero: 0 }))
   t.strictSame(
-    lines().map(line => JSON.parse(line)),
+    lines().map(line => withoutSeal(line)),
     [
       {
         b: 'flow',
@@ -329,17 +337,17 @@ test('a batch that ends anywhere opens, and loses only itself', async t => {
     await change(store, runs[turn]!, states.completed(1002, { turn }))
   }
   t.equal(lines().length, 3)
-  const text = readFileSync(`${folder}/journals/engine-${openings}.ndjson`, 'utf8')
+  const text = readFileSync(`${folder}/journals/engine-${openings}.0001.ndjson`, 'utf8')
   await store.close()
   const ends = [...text.matchAll(/\n/g)].map(match => match.index + 1)
   const torn = t.testdir({ journals: {} })
-  const path = `${torn}/journals/w.ndjson`
-  for (let end = text.length; end >= ends[1]!; end -= 1) {
+  const path = `${torn}/journals/w.0001.ndjson`
+  for (let end = text.length; end >= ends[2]!; end -= 1) {
     writeFileSync(path, text)
     truncateSync(path, end)
     const reader = new JsonStore({ folder: torn })
     await reader.open({ owner: 'r', codec, readOnly: true, warn: message => t.fail(message) })
-    const turns = ends.filter(each => each <= end).length - 2
+    const turns = ends.filter(each => each <= end).length - 3
     const read = await reader.listTaskRuns('flow')
     const count = read.reduce((sum, { states }) => sum + states.length, 0)
     if (read.length !== turns * 2 || count !== turns * 5) t.fail(`at byte ${end}: ${read.length} runs, ${count} states`)
@@ -357,9 +365,9 @@ test('task runs of a batch whose process has died become CRASHED, unless they ha
   t.equal(lines().length, 3)
   const { started, ...here } = thisProcess()
   const dead = { ...here, pid: spawnSync(process.execPath, ['--version']).pid, ...(started && { started: '1' }) }
-  const [, ...rest] = readFileSync(`${folder}/journals/engine-${openings}.ndjson`, 'utf8').split('\n')
-  const header = JSON.stringify({ h: { format: 2, owner: 'w', process: dead, created: 1000 } })
-  const orphaned = t.testdir({ journals: { 'w.ndjson': [header, ...rest].join('\n') } })
+  const [, , ...rest] = readFileSync(`${folder}/journals/engine-${openings}.0001.ndjson`, 'utf8').split('\n')
+  const header = seal(headerLine({ format: 3, owner: 'w', process: dead, created: 1000, journal: 'w', segment: 1 }))
+  const orphaned = t.testdir({ journals: { 'w.0001.ndjson': header + header + rest.join('\n') } })
   const heir = new JsonStore({ folder: orphaned })
   const warnings: string[] = []
   await heir.open({ owner: 'heir', codec, warn: message => warnings.push(message) })

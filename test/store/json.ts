@@ -15,7 +15,9 @@ import { states } from '../../lib/core/state.js'
 import type { StoreSurroundings } from '../../lib/core/store.js'
 import { temporaryName } from '../../lib/store/files.js'
 import { JsonStore } from '../../lib/store/json.js'
+import { headerLine } from '../../lib/store/lines.js'
 import { type ProcessId, thisProcess } from '../../lib/store/process-id.js'
+import { seal } from '../../lib/store/seal.js'
 import { storeSuite } from '../../lib/testing/store-suite.js'
 import { codec } from '../../lib/values/json.js'
 import { change, flowRun, taskRun } from './fixtures/runs.js'
@@ -70,13 +72,14 @@ async function unfinishedJournal(t: Test, process: ProcessId): Promise<string> {
   store.createTaskRun(taskRun('waiting', 'flow', { dynamicKey: 3 }))
   store.appendLog({ flowRunId: 'flow', level: 'info', message: 'the last one', timestamp: 1005 })
   await store.listFlowRuns()
-  const [, ...lines] = readFileSync(`${folder}/journals/w.ndjson`, 'utf8').split('\n')
+  const [, , ...lines] = readFileSync(`${folder}/journals/w.0001.ndjson`, 'utf8').split('\n')
   await store.close()
-  return [JSON.stringify({ h: { format: 1, owner: 'w', process, created: 1000 } }), ...lines].join('\n')
+  const header = seal(headerLine({ format: 3, owner: 'w', process, created: 1000, journal: 'w', segment: 1 }))
+  return header + header + lines.join('\n')
 }
 
 function folderWith(t: Test, journal: string): string {
-  return t.testdir({ journals: { 'w.ndjson': journal } })
+  return t.testdir({ journals: { 'w.0001.ndjson': journal } })
 }
 
 const typesOf = async (store: JsonStore) =>
@@ -117,7 +120,7 @@ test('what was written is there when the store is opened again, by the same owne
   }
   const { store, warnings } = await opened(t, folder)
   t.strictSame((await store.listFlowRuns()).map(({ run }) => run.id).sort(), ['a', 'b'])
-  t.strictSame(readdirSync(`${folder}/journals`).sort(), ['same.2.ndjson', 'same.ndjson'])
+  t.strictSame(readdirSync(`${folder}/journals`).sort(), ['same-s2.0001.ndjson', 'same.0001.ndjson'])
   t.strictSame(warnings, [])
 })
 
@@ -196,7 +199,7 @@ test('a reader makes nothing, ends nothing, cuts nothing and writes nothing', as
   const { store } = await opened(t, orphaned, { readOnly: true })
   t.equal((await store.getFlowRun('flow'))?.run.state.type, 'RUNNING')
   t.strictSame(readdirSync(orphaned), ['journals'])
-  t.equal(readFileSync(`${orphaned}/journals/w.ndjson`, 'utf8'), journal)
+  t.equal(readFileSync(`${orphaned}/journals/w.0001.ndjson`, 'utf8'), journal)
   const refused = { code: 'STORE_WRITE_FAILED', message: /not open for writing/ }
   await t.rejects(store.createFlowRun(flowRun('b'))!, refused)
   await t.rejects(store.claim('key', 'value'), refused)
@@ -212,7 +215,7 @@ test('a store that was not opened says so', async t => {
 })
 
 test('a newer format is refused, whether the catalogue or a journal has it', async t => {
-  const message = /format 7; this version of Mintaka knows formats up to 2/
+  const message = /format 7; this version of Mintaka knows formats up to 3/
   const newer = new JsonStore({ folder: t.testdir({ 'catalogue.json': '{"format":7,"shape":"unknown"}' }) })
   for (const readOnly of [false, true])
     await t.rejects(newer.open({ owner: 'a', codec, warn: message => t.fail(message), readOnly }), {
@@ -220,7 +223,7 @@ test('a newer format is refused, whether the catalogue or a journal has it', asy
       message,
     })
   const header = { format: 7, owner: 'w', process: thisProcess(), created: 1 }
-  const { store } = await opened(t, folderWith(t, `${JSON.stringify({ h: header })}\n`), { readOnly: true })
+  const { store } = await opened(t, folderWith(t, seal(headerLine(header))), { readOnly: true })
   await t.rejects(store.listFlowRuns(), { code: 'STORE_FORMAT', message })
 })
 
@@ -326,10 +329,10 @@ test('only what is certainly dead is ended', async t => {
 
 test('a journal that was closed is never looked at again, whatever its runs', async t => {
   const journal = await unfinishedJournal(t, deadProcess())
-  const folder = folderWith(t, `${journal}{"c":1006,"q":12}\n`)
+  const folder = folderWith(t, `${journal}${seal('{"c":1006,"q":12}\n')}`)
   const { store, warnings } = await opened(t, folder)
   t.equal((await store.getFlowRun('flow'))?.run.state.type, 'RUNNING')
-  t.strictSame(readdirSync(`${folder}/journals`), ['w.ndjson'])
+  t.strictSame(readdirSync(`${folder}/journals`), ['w.0001.ndjson'])
   t.strictSame(warnings, [])
 })
 
@@ -337,7 +340,7 @@ test('a journal that ends anywhere in its last three lines opens, and loses only
   const journal = await unfinishedJournal(t, deadProcess())
   const ends = [...journal.matchAll(/\n/g)].map(match => match.index + 1)
   const folder = t.testdir({ journals: {} })
-  const path = `${folder}/journals/w.ndjson`
+  const path = `${folder}/journals/w.0001.ndjson`
   let tried = 0
   for (let end = journal.length; end >= ends.at(-4)!; end -= 1) {
     tried += 1
@@ -367,7 +370,7 @@ test('a line in the middle that nobody understands costs that line, and a warnin
   const { store, warnings } = await opened(t, folderWith(t, lines.join('\n')))
   t.equal((await store.getFlowRun('flow'))?.states.length, 2)
   t.equal((await store.listTaskRuns('flow')).length, 4)
-  t.match(warnings, [/^4 lines of .*w\.ndjson are damaged and left out/])
+  t.match(warnings, [/^4 lines of .*w\.0001\.ndjson are damaged and left out/])
 })
 
 test('what a damaged writer adds to a run that has ended is ignored', async t => {
@@ -386,7 +389,10 @@ test('what a damaged writer adds to a run that has ended is ignored', async t =>
 })
 
 test('a value that cannot be read any more costs that value, not the list', async t => {
-  const lines = (await unfinishedJournal(t, thisProcess())).replace('{"an":"answer"}', '{"$mintaka":"of the future"}')
+  const lines = (await unfinishedJournal(t, thisProcess())).replace(
+    /^(.*)\{"an":"answer"\},"z".*\n/m,
+    (_, before: string) => seal(`${before}{"$mintaka":"of the future"}}\n`),
+  )
   const strict = {
     ...codec,
     decode(text: string) {

@@ -89,7 +89,7 @@ test('two processes write at once, each its own journal, and both are complete',
     )
     t.ok(runs.slice(1).every(({ run, states }) => run.state.type === 'COMPLETED' && states.length === 3))
   }
-  t.strictSame(readdirSync(`${folder}/journals`).sort(), ['a.ndjson', 'b.ndjson'])
+  t.strictSame(readdirSync(`${folder}/journals`).sort(), ['a.0001.ndjson', 'b.0001.ndjson'])
   t.strictSame(readdirSync(`${folder}/tmp`), [])
   t.strictSame(warnings, [])
 })
@@ -113,7 +113,7 @@ for (const atOnce of [1, 100])
       1,
       'one of them says so',
     )
-    t.strictSame(readdirSync(`${folder}/journals`).sort(), ['w.ended', 'w.ndjson'])
+    t.strictSame(readdirSync(`${folder}/journals`).sort(), ['w.0001.ndjson', 'w.ended'])
 
     const { store, warnings } = await opened(t, folder)
     t.strictSame(warnings, [])
@@ -150,7 +150,7 @@ test('the runs of a process that is merely paused are left alone', async t => {
   const { store, warnings } = await opened(t, folder)
   t.equal((await store.getFlowRun('flow-w'))?.run.state.type, 'RUNNING')
   t.strictSame(warnings, [])
-  t.strictSame(readdirSync(`${folder}/journals`), ['w.ndjson'])
+  t.strictSame(readdirSync(`${folder}/journals`), ['w.0001.ndjson'])
   const before = linesOf(witness).length
   child.kill('SIGCONT')
   await acknowledged(witness, before + 10, child)

@@ -8,6 +8,7 @@ import { isMintakaError } from '../../lib/core/errors.js'
 import { isTerminal } from '../../lib/core/state.js'
 import { JsonStore } from '../../lib/store/json.js'
 import { codec } from '../../lib/values/json.js'
+import { readWitness, violations } from './fixtures/invariants.js'
 
 tap.setTimeout(240_000) // processes that write until they are killed, on whatever machine this is
 
@@ -90,8 +91,9 @@ test('two processes write at once, each its own journal, and both are complete',
     t.ok(runs.slice(1).every(({ run, states }) => run.state.type === 'COMPLETED' && states.length === 3))
   }
   t.strictSame(readdirSync(`${folder}/journals`).sort(), ['a.0001.ndjson', 'b.0001.ndjson'])
-  t.strictSame(readdirSync(`${folder}/tmp`), [])
   t.strictSame(warnings, [])
+  const acknowledged = ['a', 'b'].flatMap(owner => readWitness(`${folder}/witness-${owner}`))
+  t.strictSame(await violations(folder, { acknowledged }), [])
 })
 
 for (const atOnce of [1, 100])
@@ -139,6 +141,7 @@ for (const atOnce of [1, 100])
     )
     t.ok(runs.slice(1).every(({ states }) => states.filter(isTerminal).length === 1))
     t.ok(runs.length - 1 - ids.length <= atOnce, 'no more were under way')
+    t.strictSame(await violations(folder, { acknowledged: readWitness(witness) }), [])
   })
 
 test('the runs of a process that is merely paused are left alone', async t => {

@@ -1,3 +1,4 @@
+import type { DivergenceReport } from './divergence.js'
 import type { ExecutorStats } from './executor-stats.js'
 import { isTerminal, type State } from './state.js'
 
@@ -49,6 +50,10 @@ export interface FlowRun extends RunBase {
   readonly idempotencyKey?: string | undefined
   /** How its executor did, in its last session that had something to tell. */
   executorStats?: ExecutorStats | undefined
+  /** The flow run that it continues. That of a subflow is known when its parameters are. */
+  continues?: string | undefined
+  /** For a run that continues another one: how its calls differ from those of that run. Known when its last one is made. */
+  divergence?: DivergenceReport | undefined
 }
 
 /** One call of a task in a flow run, with all its attempts; or the mirror of a subflow run in its parent. */
@@ -61,6 +66,13 @@ export interface TaskRun extends RunBase {
   /** Counts the calls of one task key in its flow run, from 0. */
   readonly dynamicKey: number
   readonly inputs: readonly RunInput[]
+  /**
+   * Key of what it was called with, captured values included: the text of small constants, else a hash. Known at the
+   * latest when it has completed. None: what it was called with cannot be told from other things, or nobody would ask.
+   */
+  inputHash?: string | undefined
+  /** Hash of its code: of the file that defines it, else of its function. */
+  readonly taskVersion?: string | undefined
   /** For the mirror of a subflow run: that flow run. */
   childFlowRunId?: string | undefined
 }

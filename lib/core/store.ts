@@ -12,13 +12,18 @@ export type Ack = Promise<void> | undefined
  */
 export interface Store {
   readonly name: string
+  /** Nothing can be read back: what is only needed for that is not worth making. */
+  readonly keepsNothing?: boolean
   /** Called once before anything else. Makes what is missing; rejects with STORE_OPEN_FAILED or STORE_FORMAT. */
   open(surroundings: StoreSurroundings): Promise<void>
   /** Writes what is pending and gives everything back. Rejects with STORE_WRITE_FAILED if something could not be saved. */
   close(): Promise<void>
 
-  /** A new flow run with its first state. Written before any of its task runs. */
-  createFlowRun(run: FlowRun): Ack
+  /**
+   * A new flow run with its first state. Written before any of its task runs. `options.parameters`: what it was called
+   * with, kept whole, so that another run can continue this one.
+   */
+  createFlowRun(run: FlowRun, options?: { readonly parameters?: unknown }): Ack
   /** A new task run with its first state. */
   createTaskRun(run: TaskRun): Ack
   /**
@@ -43,14 +48,31 @@ export interface Store {
   putCached(key: string, entry: CacheEntry): void | Promise<void>
 
   /**
-   * Exclusive create: gives `value` if nobody has claimed `key` before, among all processes that share the store, else
-   * the value of who has. For idempotency keys and schedule occurrences.
+   * Exclusive create, among all processes that share the store: one caller gets the claim, all others learn its value.
+   * For idempotency keys and schedule occurrences. `options.after`: the generation of a claim that was orphaned before
+   * anything came of it; the one caller who gets the next generation has the claim.
    */
-  claim(key: string, value: string): Promise<string>
+  claim(key: string, value: string, options?: { readonly after?: number }): Promise<Claim>
+  /** Gives a claim back that nothing has come of: it counts as orphaned. */
+  unclaim(key: string, generation: number): Promise<void>
+  /** Ends the runs of owners that have died since the store was opened, as opening it does. */
+  recover?(): Promise<void>
   /** Leaves a command in the inbox of the engine that owns a run. */
   post(owner: string, command: Command): Promise<void>
   /** Takes the commands out of an inbox, in the order in which they were posted. */
   takePosted(owner: string): Promise<Command[]>
+}
+
+/** Who has claimed a key. */
+export interface Claim {
+  /** What the claimer gave: the caller's own value if `isNew`. */
+  readonly value: string
+  /** Whether the caller has got it just now. */
+  readonly isNew: boolean
+  /** How often it has been claimed, from 1. */
+  readonly generation: number
+  /** Whether its claimer has died for certain, or has given it back. What it did before stays done. */
+  readonly isOrphaned: boolean
 }
 
 /** What a store is given when it is opened. */
@@ -81,6 +103,8 @@ export interface StoredRun<R extends Run = Run> {
   readonly states: readonly State[]
   /** The engine that wrote it. */
   readonly owner: string
+  /** Of a flow run that is read by its id: what it was called with. {@link NotPersisted} if that could not be kept. */
+  readonly parameters?: unknown
 }
 
 /** What stands for a result that was not kept: too large, refused by the codec, or not wanted. */

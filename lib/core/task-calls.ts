@@ -9,6 +9,10 @@ export interface TaskCalls {
   readonly tags: readonly string[]
   /** What each of them is called; `undefined`: as {@link taskRunName} says. */
   readonly runName: string | undefined
+  /** Hash of the task's code. */
+  readonly version?: string | undefined
+  /** Hash of the values that it captures: part of what each of them is called with. */
+  readonly captured?: string | undefined
   /** What their ids and names begin with, unless they are called otherwise. */
   readonly series?: CallSeries | undefined
 }
@@ -23,6 +27,8 @@ export interface CallRecord extends TaskRun {
   readonly number: number
   /** Its arguments, where they are small constants: `inputs` holds a preview of each, for a number its decimal digits. */
   readonly constants: readonly unknown[] | undefined
+  /** Its `inputHash` without what its task has captured, if that does not follow from its inputs. */
+  readonly inputKey: string | undefined
 }
 
 /** The same run, if its record is a {@link CallRecord}. */

@@ -4,6 +4,7 @@ import { allowedFuture, type RunFuture } from '../core/future.js'
 import { HeldResult, valueOfResult } from '../core/held-result.js'
 import { PendingResult } from '../core/pending-result.js'
 import { copier, copyWith } from '../core/traverse.js'
+import { keyOfArguments, shortContentOf } from '../values/hash.js'
 import { Snapshot } from '../values/snapshot.js'
 import { giveAway, markHandedOver } from '../values/transfer.js'
 import { lifeOf } from './future.js'
@@ -22,6 +23,17 @@ export interface AttemptArguments {
 export function argumentsToLookAt({ args, edges }: Inputs): readonly unknown[] {
   if (!edges && !args.some(isWhole)) return args
   return args.map(arg => copyWith(arg, isInput, input => resultOf(input)))
+}
+
+/**
+ * The key of a call with these arguments: see `keyOfArguments`. What has stayed elsewhere has no value here, and no key.
+ * What many calls are given whole is looked at once.
+ */
+export function keyOfInputs(inputs: Inputs): string | undefined {
+  return keyOfArguments(argumentsToLookAt(inputs), (arg, index) => {
+    const given = inputs.args[index]
+    return isWhole(given) ? given.contentBy(() => shortContentOf(arg)) : shortContentOf(arg)
+  })
 }
 
 /**

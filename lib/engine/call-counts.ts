@@ -1,6 +1,7 @@
 import { callSeries, type TaskCalls, taskRunId } from '../core/task-calls.js'
 import type { TaskDefinition } from './definitions.js'
 import { unite } from './scope.js'
+import { capturedBy, taskVersionOf } from './task-keys.js'
 import { keyOf } from './task-record.js'
 
 /** How often something was called. */
@@ -28,7 +29,19 @@ export class CallCounts {
     const counter = this.#counterOf(taskKey)
     const flowRunId = this.#flowRunId
     const series = runName === undefined ? callSeries(flowRunId, taskName, taskKey) : undefined
-    const calls = { flowRunId, taskName, taskKey, tags: unite(task.tags, tags), runName, series, counter }
+    const version = taskVersionOf(task)
+    const captured = capturedBy(task)
+    const calls = {
+      flowRunId,
+      taskName,
+      taskKey,
+      tags: unite(task.tags, tags),
+      runName,
+      version,
+      captured,
+      series,
+      counter,
+    }
     if (tags.length === 0) this.#calls.set(task, calls)
     return calls
   }

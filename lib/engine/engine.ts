@@ -103,8 +103,8 @@ export class Engine implements AsyncDisposable {
     }
   }
 
-  created(run: FlowRun | TaskRun): Ack {
-    const ack = run.kind === 'flow-run' ? this.store.createFlowRun(run) : this.store.createTaskRun(run)
+  created(run: FlowRun | TaskRun, options?: { readonly parameters?: unknown }): Ack {
+    const ack = run.kind === 'flow-run' ? this.store.createFlowRun(run, options) : this.store.createTaskRun(run)
     this.acknowledgements.ignore(ack) // not everyone waits for it: what cannot be written is told at the end
     if (this.#events.heard) {
       const at = this.now()

@@ -1,4 +1,5 @@
 import { allowedFuture, isFuture, type RunFuture } from '../core/future.js'
+import { keyOfConstants, maxKeyText } from '../core/input-keys.js'
 import type { RunInput } from '../core/run.js'
 import { type NotReady, states } from '../core/state.js'
 import { TransferredFuture } from '../core/transferred-future.js'
@@ -134,6 +135,18 @@ function describe(name: string, value: unknown): RunInput {
 export function areSmall(args: readonly unknown[]): boolean {
   for (const arg of args) {
     if (typeof arg === 'string' ? arg.length > 100 : typeof arg === 'object' && arg !== null) return false
+  }
+  return true
+}
+
+/** Whether it is plain, without writing it, that the key of small constants is a short text: see `keyOfConstants`. */
+export function hasShortKey(args: readonly unknown[]): boolean {
+  let atMost = 0
+  for (const arg of args) {
+    if (typeof arg === 'string') atMost += 6 * arg.length + 2
+    else if (typeof arg === 'function' || typeof arg === 'symbol' || typeof arg === 'bigint') return false
+    else atMost += 25
+    if (atMost > maxKeyText) return keyOfConstants(args) !== undefined
   }
   return true
 }

@@ -1,7 +1,7 @@
 import { type Completed, states } from '../core/state.js'
 import type { TaskDefinition } from './definitions.js'
 import type { FlowLife } from './run-flow.js'
-import { cacheKeyOf, reuseKeyOf } from './task-keys.js'
+import { cacheKeyOf } from './task-keys.js'
 import type { TaskRecord } from './task-record.js'
 
 /**
@@ -15,7 +15,6 @@ export class KnownResults {
   /** The arguments, to be looked at and not changed. */
   readonly #args: () => readonly unknown[]
   #cacheKey: string | undefined
-  #reuseKey: string | undefined
 
   constructor(flow: FlowLife, task: TaskDefinition, record: TaskRecord, args: () => readonly unknown[]) {
     this.#flow = flow
@@ -37,24 +36,19 @@ export class KnownResults {
   /** The result for these arguments, if there is one. Rejects with what a user's function of the key threw. */
   async find(): Promise<Completed | undefined> {
     const { done } = this.#flow
-    return (done.offers ? done.take(this.#findReuseKey()) : undefined) ?? (await this.#cached())
-  }
-
-  /** Makes the key for later attempts now, while the arguments are there. */
-  takeKey(): void {
-    if (this.#flow.done.keeps) this.#findReuseKey()
+    return (done.offers ? done.take(this.#reuseKey) : undefined) ?? (await this.#cached())
   }
 
   /** Leaves a result for others. */
   keep(state: Completed): void {
     const { timestamp, result, cachedFrom = this.#record.id } = state
     const { done } = this.#flow
-    if (done.keeps) done.keep(this.#findReuseKey(), states.cached(timestamp, result, cachedFrom))
+    if (done.keeps) done.keep(this.#reuseKey, states.cached(timestamp, result, cachedFrom))
     if (this.#cacheKey !== undefined && state.name !== 'Cached') this.#put(this.#cacheKey, state)
   }
 
   async #cached(): Promise<Completed | undefined> {
-    const key = cacheKeyOf(this.#task, this.#record, this.#flow.record.flowName, this.#args())
+    const key = cacheKeyOf(this.#task, this.#record, this.#flow.record.flowName, this.#args)
     if (key === undefined) return undefined
     this.#cacheKey = key
     const { store, now } = this.#flow.engine
@@ -78,8 +72,8 @@ export class KnownResults {
   }
 
   /** What an earlier attempt of the flow did under the same key need not be done again. */
-  #findReuseKey(): string | undefined {
-    this.#reuseKey ??= reuseKeyOf(this.#task, this.#record.taskKey, this.#args())
-    return this.#reuseKey
+  get #reuseKey(): string | undefined {
+    const { taskKey, inputHash } = this.#record
+    return inputHash === undefined ? undefined : `${taskKey} ${inputHash}`
   }
 }

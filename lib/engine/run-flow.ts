@@ -148,7 +148,9 @@ export class FlowLife extends Life {
   async #create(): Promise<void> {
     if (this.record.idempotencyKey !== undefined && !(await this.#isFirst())) return this.#followOther()
     this.#created = true
-    const ack = this.engine.created(this.record)
+    // A subflow is called again by the flow around it, with what that has then.
+    const isWhole = !this.parent && !this.#inputs.edges
+    const ack = this.engine.created(this.record, isWhole ? { parameters: this.#inputs.args[0] } : undefined)
     if (ack) await ack
     if (this.#interrupted && !this.#ended) await this.#propose(this.#interruptedState())
   }
@@ -432,8 +434,8 @@ export class FlowLife extends Life {
 
   async #isFirst(): Promise<boolean> {
     const { id: engineId, store } = this.engine
-    const holder = await store.claim(`flow-run:${this.record.id}`, engineId)
-    return holder === engineId && (await store.getFlowRun(this.record.id)) === undefined
+    const { isNew } = await store.claim(`flow-run:${this.record.id}`, engineId)
+    return isNew
   }
 
   /** Somebody else carries this run out, or has: its end is this run's end. */

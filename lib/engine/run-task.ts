@@ -5,13 +5,14 @@ import { HeldResult } from '../core/held-result.js'
 import { onAbort } from '../core/on-abort.js'
 import { enter } from '../core/run.js'
 import { type Completed, isSettled, type SettledState, type State, states } from '../core/state.js'
+import { keyOfArguments } from '../values/hash.js'
 import type { Waiting } from './acknowledged.js'
 import { stateAfter } from './after-attempt.js'
-import { argumentsElsewhere, argumentsHere, argumentsToLookAt } from './attempt-arguments.js'
+import { argumentsElsewhere, argumentsHere, argumentsToLookAt, keyOfInputs } from './attempt-arguments.js'
 import type { TaskDefinition } from './definitions.js'
 import { fetchHeld } from './held.js'
 import { HereCall } from './here-call.js'
-import { areSmall, type Edges, notReadyFor, takeInputs, whenAllSettled } from './inputs.js'
+import { areSmall, type Edges, hasShortKey, notReadyFor, takeInputs, whenAllSettled } from './inputs.js'
 import { upstreamCalls } from './joining.js'
 import { KnownResults } from './known-results.js'
 import { cancelledError, Life } from './life.js'
@@ -271,6 +272,8 @@ export class TaskLife extends Life implements Waiting<State> {
   }
 
   #attempt(): TaskCall {
+    // Before its body can change any of it, or its buffers have moved away.
+    if (this.record.runCount === 0 && !this.#extras?.upstream?.size) this.#takeKey()
     const isHere = this.flow.session.where === 'here'
     const inputs = this.#extras?.inputs
     const { flow, task, record } = this
@@ -279,11 +282,21 @@ export class TaskLife extends Life implements Waiting<State> {
       return isHere ? new HereCall(this, constants, undefined) : new TaskCall(this, constants, undefined)
     }
     const again = record.runCount < task.retries || flow.engine.hasAddedRules
-    if (isHere) return new HereCall(this, argumentsHere(inputs, again || flow.done.keeps), undefined)
-    if (!again && inputs.owned) this.#extras?.known?.takeKey() // what has been moved away has no key any more
+    if (isHere) return new HereCall(this, argumentsHere(inputs, again), undefined)
     const upstream = this.#extras?.upstream
     const { args, shared } = argumentsElsewhere(inputs, again, upstream, this.flow.session)
     return new TaskCall(this, args, shared, upstream && upstream.size > 0 ? [...upstream.values()] : undefined)
+  }
+
+  /** Makes the key of what the run is called with, where that does not follow from its record. */
+  #takeKey(): void {
+    const { record, flow, task } = this
+    const extras = this.#extras
+    if (task.persistResult === false && !extras?.known) return // nobody would ask for it
+    if (record.inputKey !== undefined || flow.engine.store.keepsNothing || extras?.hasNoKey) return
+    if (extras?.inputs) record.inputKey = keyOfInputs(extras.inputs)
+    else if (record.constants && !hasShortKey(record.constants)) record.inputKey = keyOfArguments(record.constants)
+    if (extras) extras.hasNoKey = record.inputKey === undefined
   }
 
   /** The arguments, to be looked at and not changed. */
@@ -308,6 +321,7 @@ export class TaskLife extends Life implements Waiting<State> {
 
   async #mayRunUnlessKnown(results: KnownResults): Promise<boolean> {
     try {
+      this.#takeKey()
       const known = await results.find()
       return this.#ended || this.#extras?.cancelled ? false : this.#admit(known)
     } catch (error) {
@@ -415,6 +429,10 @@ export class TaskLife extends Life implements Waiting<State> {
     const { engine } = this.flow
     const from = this.record.state
     enter(this.record, state)
+    if (state.type === 'COMPLETED' && this.#extras) {
+      if (this.#extras.inputs && state.name === 'Completed') this.#takeKey()
+      this.#extras.known?.keep(state)
+    }
     const ack = engine.store.appendState(
       this.record,
       state,
@@ -426,7 +444,6 @@ export class TaskLife extends Life implements Waiting<State> {
       engine.changed(this.record, from, state)
       return
     }
-    if (state.type === 'COMPLETED') this.#extras?.known?.keep(state)
     if (ack) engine.acknowledgements.then(ack, this, from)
     else this.#end(from, state)
   }

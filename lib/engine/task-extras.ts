@@ -9,6 +9,8 @@ export class TaskExtras {
   /** Its arguments as they were at the call, futures still in place; none for small constants, which its record has. */
   inputs: Inputs | undefined
   known: KnownResults | undefined
+  /** What it was called with cannot be told from other things: that was found out already. */
+  hasNoKey = false
   readonly waits = new Pause()
   /** Calls that its executor was given, and that it may be given this run together with. */
   upstream: UpstreamCalls | undefined

@@ -1,4 +1,5 @@
 import type { TaskSource } from '../core/executor.js'
+import { keyOfConstants, keyOfPreviews, withCaptured } from '../core/input-keys.js'
 import type { RunInput, TaskRun } from '../core/run.js'
 import type { State } from '../core/state.js'
 import { type CallRecord, type TaskCalls, taskRunId, taskRunName } from '../core/task-calls.js'
@@ -19,6 +20,8 @@ export class TaskRecord implements CallRecord {
   runCount = 0
   readonly calls: TaskCalls
   readonly number: number
+  /** Made of the arguments where they are no small constants: see {@link inputHash}. */
+  inputKey: string | undefined
   /** The first state: it says when the run was created. */
   readonly #first: State
   /** The descriptions of its inputs, if they could not wait. */
@@ -43,6 +46,7 @@ export class TaskRecord implements CallRecord {
     this.endTime = undefined
     this.#described = described
     this.constants = described ? undefined : args
+    this.inputKey = undefined
   }
 
   get kind(): 'task-run' {
@@ -75,9 +79,19 @@ export class TaskRecord implements CallRecord {
     return this.#described ?? describeInputs(this.constants ?? [])
   }
 
+  get inputHash(): string | undefined {
+    const key =
+      this.inputKey ?? (this.constants ? keyOfConstants(this.constants) : keyOfPreviews(this.#described ?? []))
+    return withCaptured(key, this.calls.captured)
+  }
+  get taskVersion(): string | undefined {
+    return this.calls.version
+  }
+
   /** As plain data. */
   toData(): TaskRun {
     const { id, name, flowRunId, taskName, taskKey, dynamicKey, created, tags, inputs, state } = this
+    const { inputHash, taskVersion } = this
     const { startTime, endTime, totalRunTimeMs, runCount } = this
     const fixed = {
       kind: 'task-run',
@@ -90,6 +104,8 @@ export class TaskRecord implements CallRecord {
       created,
       tags,
       inputs,
+      inputHash,
+      taskVersion,
     } as const
     return { ...fixed, state, startTime, endTime, totalRunTimeMs, runCount, childFlowRunId: undefined }
   }

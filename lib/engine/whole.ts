@@ -6,6 +6,7 @@ export class Whole {
   /** Those of a call with this argument alone. */
   readonly inputs: Inputs
   #value: { readonly value: unknown } | undefined
+  #content: { readonly content: string | undefined } | undefined
 
   constructor(inputs: Inputs) {
     this.inputs = inputs
@@ -25,5 +26,11 @@ export class Whole {
   valueBy(make: (value: unknown) => unknown): unknown {
     this.#value ??= { value: make(this.inputs.args[0]) }
     return this.#value.value
+  }
+
+  /** What tells its value from others, made by `make` for the first who asks. */
+  contentBy(make: () => string | undefined): string | undefined {
+    this.#content ??= { content: make() }
+    return this.#content.content
   }
 }

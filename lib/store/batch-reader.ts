@@ -1,15 +1,16 @@
+import { keyOfPreviews, withCaptured } from '../core/input-keys.js'
 import type { RunInput, TaskRun } from '../core/run.js'
-import { type State, states } from '../core/state.js'
-import type { Codec } from '../core/store.js'
+import { type Completed, type State, states } from '../core/state.js'
 import { taskRunId } from '../core/task-calls.js'
 import { type Input, type Inputs, type RowKind, rowKinds } from './batch.js'
 import { CountsReader, lengthOf, TimesReader } from './columns.js'
-import { decode, notWanted } from './lines.js'
+import { decode, notWanted, type ValueCodec, withResultIn } from './lines.js'
 
 /** What is told of the rows of a batch, in their order. A run is named by its number in the flow run. */
 export interface RowListener {
   created(number: number, run: TaskRun): void
-  entered(number: number, state: State): void
+  /** `inputHash`: what it was called with, where the line says it with that state. */
+  entered(number: number, state: State, inputHash?: string): void
 }
 
 /** A batch line, as `batch.ts` writes it. */
@@ -26,6 +27,8 @@ interface BatchFields {
     readonly r?: readonly unknown[]
     readonly o?: readonly string[]
     readonly x?: readonly string[]
+    readonly f?: readonly string[]
+    readonly k?: readonly (string | 0)[]
   }
 }
 
@@ -41,19 +44,21 @@ interface TaskFields {
   readonly key: string
   readonly dk: number
   readonly tags?: readonly string[]
+  readonly tv?: string
+  readonly cap?: string
 }
 
 /**
  * Reads a batch line; `false`: it is damaged. Results are read by the codec, without one they are left out. `only`: the
  * rows of one run.
  */
-export function readBatch(text: string, listener: RowListener, codec?: Codec, only?: number): boolean {
+export function readBatch(text: string, listener: RowListener, codec?: ValueCodec, only?: number): boolean {
   const fields = parse(text)
   if (!fields) return false
   const { rows, R, C } = fields
   const pending = new PendingRows(fields)
   const [running, completed] = [new Rows(R), new Rows(C)]
-  const results = new Results(C, codec)
+  const results = new Results(fields, codec)
   for (let index = 0; index < rows.length; index += 1) {
     const kind = rows[index] as RowKind
     if (kind === rowKinds.pending) {
@@ -70,8 +75,9 @@ export function readBatch(text: string, listener: RowListener, codec?: Codec, on
     }
     const [number, at] = [completed.n.next(), completed.at.next()]
     const isWanted = only === undefined || only === number
-    const result = results.next(kind, isWanted)
-    if (isWanted) listener.entered(number, states.completed(at, result))
+    const state = results.next(kind, isWanted, at)
+    const inputHash = results.inputHash()
+    if (isWanted) listener.entered(number, state, inputHash)
   }
   return true
 }
@@ -83,19 +89,35 @@ export function rangeOf(head: string): readonly [lowest: number, highest: number
 }
 
 class Results {
+  readonly #flowRunId: string
   readonly #columns: BatchFields['C']
-  readonly #codec: Codec | undefined
+  readonly #codec: ValueCodec | undefined
+  #row = 0
   #plain = 0
   #coded = 0
   #refused = 0
+  #files = 0
 
-  constructor(columns: BatchFields['C'], codec: Codec | undefined) {
-    this.#columns = columns
+  constructor({ b, C }: BatchFields, codec: ValueCodec | undefined) {
+    this.#flowRunId = b
+    this.#columns = C
     this.#codec = codec
   }
 
-  /** The result of the next row, which is of that kind. */
-  next(kind: RowKind, isWanted: boolean): unknown {
+  /** The state of the next row, which is of that kind. */
+  next(kind: RowKind, isWanted: boolean, at: number): Completed {
+    if (kind !== rowKinds.file) return states.completed(at, this.#resultOf(kind, isWanted))
+    const file = this.#columns?.f?.[this.#files++] ?? ''
+    const state = states.completed(at, undefined)
+    return this.#codec && isWanted ? withResultIn(this.#flowRunId, file, this.#codec, state) : state
+  }
+
+  /** What the run of the row was called with, as far as its inputs do not say it. */
+  inputHash(): string | undefined {
+    return this.#columns?.k?.[this.#row++] || undefined
+  }
+
+  #resultOf(kind: RowKind, isWanted: boolean): unknown {
     switch (kind) {
       case rowKinds.plain: {
         const result = this.#columns?.r?.[this.#plain++]
@@ -156,7 +178,10 @@ class PendingRows extends Rows {
     const task = this.#tasks[this.#of[this.#pair]!]!
     const dk = task.dk++
     if (!isWanted) return undefined
-    const { name, stem = '', task: taskName, key, tags = [] } = task.fields
+    const { name, stem = '', task: taskName, key, tags = [], tv, cap } = task.fields
+    const given = this.#inputs?.[row] ?? []
+    const inputs = inputsOf(given)
+    const inputHash = withCaptured(typeof given === 'number' ? String(given) : keyOfPreviews(inputs), cap)
     return {
       kind: 'task-run',
       id: taskRunId(this.#flowRunId, number),
@@ -167,7 +192,9 @@ class PendingRows extends Rows {
       dynamicKey: dk,
       created: at,
       tags,
-      inputs: inputsOf(this.#inputs?.[row] ?? []),
+      inputs,
+      ...(inputHash !== undefined && { inputHash }),
+      ...(tv !== undefined && { taskVersion: tv }),
       state: states.pending(at),
       totalRunTimeMs: 0,
       runCount: 0,
@@ -194,11 +221,12 @@ function parse(text: string): BatchFields | undefined {
   if (typeof fields?.b !== 'string' || typeof fields.rows !== 'string') return undefined
   const counts = countRows(fields.rows)
   const { P, R, C } = fields
-  const { pending, running, plain, coded, nothing, unwanted, refused } = rowKinds
+  const { pending, running, plain, coded, nothing, unwanted, refused, file } = rowKinds
+  const completed = counts(plain) + counts(coded) + counts(nothing) + counts(unwanted) + counts(refused) + counts(file)
   const lengths: [Columns | undefined, number][] = [
     [P, counts(pending)],
     [R, counts(running)],
-    [C, counts(plain) + counts(coded) + counts(nothing) + counts(unwanted) + counts(refused)],
+    [C, completed],
   ]
   const isWhole =
     lengths.every(([columns, length]) => lengthOf(columns?.n) === length && lengthOf(columns?.at) === length) &&
@@ -206,6 +234,8 @@ function parse(text: string): BatchFields | undefined {
     (C?.r?.length ?? 0) === counts(plain) &&
     (C?.o?.length ?? 0) === counts(coded) &&
     (C?.x?.length ?? 0) === counts(refused) &&
+    (C?.f?.length ?? 0) === counts(file) &&
+    (C?.k?.length ?? completed) === completed &&
     (!P || (areTasksWhole(P, counts(pending)) && (P.in?.length ?? counts(pending)) === counts(pending)))
   return isWhole ? (fields as BatchFields) : undefined
 }

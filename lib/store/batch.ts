@@ -1,10 +1,9 @@
 import type { RunInput } from '../core/run.js'
 import type { State } from '../core/state.js'
-import type { Codec } from '../core/store.js'
 import { type CallRecord, type TaskCalls, taskRunStem } from '../core/task-calls.js'
 import { Counts, Times } from './columns.js'
 import type { Journal, OpenLine } from './journal.js'
-import { quoted, textOrWhyNot } from './lines.js'
+import { quoted, type ValueCodec, valueText } from './lines.js'
 
 /** What a row of a batch is: a letter. The rows stand in the order in which things happened. */
 export const rowKinds = {
@@ -14,6 +13,8 @@ export const rowKinds = {
   plain: 'C',
   /** COMPLETED with a result as the codec has written it. */
   coded: 'O',
+  /** COMPLETED with a result that has a file. */
+  file: 'F',
   /** COMPLETED with `undefined`. */
   nothing: 'V',
   /** COMPLETED with a result that nobody wanted to keep. */
@@ -55,7 +56,7 @@ interface Called {
  */
 export class Batch implements OpenLine {
   readonly #journal: Journal
-  readonly #codec: Codec
+  readonly #codec: ValueCodec
   #flowRunId: string | undefined
   readonly #rows = Buffer.allocUnsafe(maxRows)
   #count = 0
@@ -72,10 +73,14 @@ export class Batch implements OpenLine {
   #plain: unknown[] = []
   #coded: string[] = []
   #refused: string[] = []
+  #files: string[] = []
+  /** What each completed run was called with, as far as its inputs do not say it. */
+  #keys: (string | 0)[] = []
+  #anyKeys = false
   /** Text of the result that is about to be written, or why there is none. */
   #text = ''
 
-  constructor(journal: Journal, codec: Codec) {
+  constructor(journal: Journal, codec: ValueCodec) {
     this.#journal = journal
     this.#codec = codec
   }
@@ -109,13 +114,15 @@ export class Batch implements OpenLine {
     }
     if (state.name !== 'Completed' || state.message !== undefined || state.cachedFrom !== undefined) return false
     // First, because it may call code of the user's (a getter), which may write something else.
-    const kind = persist ? this.#textOf(state.result) : rowKinds.unwanted
+    const kind = persist ? this.#textOf(state.result, run.calls.flowRunId) : rowKinds.unwanted
     this.#begin(run.calls.flowRunId)
     this.#completed.n.add(run.number)
     this.#completed.at.add(state.timestamp)
     if (kind === rowKinds.plain) this.#addPlain(state.result)
     else if (kind === rowKinds.coded) this.#addText(this.#coded)
     else if (kind === rowKinds.refused) this.#addText(this.#refused)
+    else if (kind === rowKinds.file) this.#addText(this.#files)
+    this.#addKey(run)
     this.#addRow(kind)
     return true
   }
@@ -137,6 +144,8 @@ export class Batch implements OpenLine {
       if (this.#plain.length > 0) text += `,"r":${JSON.stringify(this.#plain)}`
       if (this.#coded.length > 0) text += `,"o":${JSON.stringify(this.#coded)}`
       if (this.#refused.length > 0) text += `,"x":${JSON.stringify(this.#refused)}`
+      if (this.#files.length > 0) text += `,"f":${JSON.stringify(this.#files)}`
+      if (this.#anyKeys) text += `,"k":${JSON.stringify(this.#keys)}`
       text += '}'
     }
     this.#clear()
@@ -181,12 +190,19 @@ export class Batch implements OpenLine {
   }
 
   /** What kind of row a result needs. What may change later becomes text here. */
-  #textOf(result: unknown): RowKind {
+  #textOf(result: unknown, flowRunId: string): RowKind {
     if (result === undefined) return rowKinds.nothing
     if (isPlain(result)) return rowKinds.plain
-    const { text, why } = textOrWhyNot(result, this.#codec)
-    this.#text = text ?? why
-    return text === undefined ? rowKinds.refused : rowKinds.coded
+    const { text, file, why } = valueText(result, this.#codec, flowRunId)
+    this.#text = text ?? file ?? why ?? ''
+    return text !== undefined ? rowKinds.coded : file !== undefined ? rowKinds.file : rowKinds.refused
+  }
+
+  #addKey({ inputKey, inputHash = '' }: CallRecord): void {
+    this.#keys.push(inputKey === undefined ? 0 : inputHash)
+    if (inputKey === undefined) return
+    this.#anyKeys = true
+    this.#characters += inputHash.length
   }
 
   #addPlain(result: unknown): void {
@@ -227,6 +243,9 @@ export class Batch implements OpenLine {
     this.#plain = []
     this.#coded = []
     this.#refused = []
+    this.#files = []
+    this.#keys = []
+    this.#anyKeys = false
   }
 }
 
@@ -234,10 +253,12 @@ function columnsOf({ n, at }: { readonly n: Counts; readonly at: Times }): strin
   return `"n":[${n.pairs}],"at":[${at.pairs}]`
 }
 
-function taskField({ calls: { taskName, taskKey, tags, runName }, dk }: Called): string {
+function taskField({ calls: { taskName, taskKey, tags, runName, version, captured }, dk }: Called): string {
   const name = runName === undefined ? `"stem":${quoted(taskRunStem(taskName, taskKey))}` : `"name":${quoted(runName)}`
   const tagged = tags.length > 0 ? `,"tags":${JSON.stringify(tags)}` : ''
-  return `{${name},"task":${quoted(taskName)},"key":${quoted(taskKey)},"dk":${dk}${tagged}}`
+  const coded = version === undefined ? '' : `,"tv":${quoted(version)}`
+  const holding = captured === undefined ? '' : `,"cap":${quoted(captured)}`
+  return `{${name},"task":${quoted(taskName)},"key":${quoted(taskKey)},"dk":${dk}${tagged}${coded}${holding}}`
 }
 
 function inputsOf(run: CallRecord): Inputs {
@@ -270,6 +291,8 @@ function areEqual(one: TaskCalls, other: TaskCalls): boolean {
     one.taskKey === other.taskKey &&
     one.taskName === other.taskName &&
     one.runName === other.runName &&
+    one.version === other.version &&
+    one.captured === other.captured &&
     one.tags.length === other.tags.length &&
     one.tags.every((tag, index) => tag === other.tags[index])
   )

@@ -64,7 +64,8 @@ function createInTwoSteps(path: string, text: string): boolean {
   }
 }
 
-function writeWhole(path: string, text: string, sync: boolean): void {
+/** Makes a file that must not exist yet. What fails leaves nothing behind. */
+export function writeWhole(path: string, text: string | Buffer, sync: boolean): void {
   try {
     const fd = openSync(path, 'wx')
     try {
@@ -115,6 +116,11 @@ export function namesIn(folder: string): string[] {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
   }
+}
+
+/** An id as a name of a file: itself, nearly always. */
+export function fileName(id: string): string {
+  return /^[\w-]+$/.test(id) ? id : sha256(id)
 }
 
 export function sha256(text: string): string {

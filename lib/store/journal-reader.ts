@@ -4,10 +4,22 @@ import { MintakaError } from '../core/errors.js'
 import type { LogEntry } from '../core/logger.js'
 import { enter, type FlowRun, type Run, type TaskRun } from '../core/run.js'
 import { isSettled, isTerminal, type State } from '../core/state.js'
-import type { Codec, StoredRun } from '../core/store.js'
+import type { StoredRun } from '../core/store.js'
 import { taskRunId } from '../core/task-calls.js'
 import { rangeOf } from './batch-reader.js'
-import { flowRunOf, format, type Header, type Line, logEntryOf, parseLine, quoted, stateOf } from './lines.js'
+import {
+  flowRunOf,
+  format,
+  type Header,
+  type Line,
+  logEntryOf,
+  noteOf,
+  parametersOf,
+  parseLine,
+  quoted,
+  stateOf,
+  type ValueCodec,
+} from './lines.js'
 import { type RawLine, scanLines } from './scan.js'
 import { unseal } from './seal.js'
 import { follow, type ReadRun, TaskRunReading } from './task-run-reading.js'
@@ -148,7 +160,7 @@ export class JournalReader {
   }
 
   /** The flow runs of some entries, with their histories and values. */
-  async readFlowRuns(entries: readonly FlowEntry[], codec: Codec): Promise<StoredRun<FlowRun>[]> {
+  async readFlowRuns(entries: readonly FlowEntry[], codec: ValueCodec): Promise<StoredRun<FlowRun>[]> {
     const runs: StoredRun<FlowRun>[] = []
     for (const entry of entries) {
       const lines = entry.lines.map(place => parseLine(this.#textAt(place))!)
@@ -159,7 +171,7 @@ export class JournalReader {
     return runs
   }
 
-  async readTaskRuns(entry: FlowEntry, codec: Codec): Promise<StoredRun<TaskRun>[]> {
+  async readTaskRuns(entry: FlowEntry, codec: ValueCodec): Promise<StoredRun<TaskRun>[]> {
     const id = latin1(quoted(entry.run.id))
     const reading = new TaskRunReading(codec)
     let ended = false
@@ -182,7 +194,7 @@ export class JournalReader {
     return [...reading.found.values()].map(found => this.#ended(found, codec))
   }
 
-  async readTaskRun(id: string, codec: Codec): Promise<StoredRun<TaskRun> | undefined> {
+  async readTaskRun(id: string, codec: ValueCodec): Promise<StoredRun<TaskRun> | undefined> {
     const raw = latin1(quoted(id))
     const [created, entered] = [`{"t":${raw},`, `{"u":${raw},`]
     const call = callOf(id)
@@ -206,7 +218,7 @@ export class JournalReader {
     return found && this.#ended(found, codec)
   }
 
-  async readLogs(entry: FlowEntry, codec: Codec): Promise<LogEntry[]> {
+  async readLogs(entry: FlowEntry, codec: ValueCodec): Promise<LogEntry[]> {
     const ours = latin1(`{"l":${quoted(entry.run.id)},`)
     const entries: LogEntry[] = []
     await this.#scan(entry.lines[0]!.offset, raw => {
@@ -255,7 +267,7 @@ export class JournalReader {
       const entry = line && this.flowRuns.get(JSON.parse(utf8(idOf(raw))) as string)
       if (!entry || isTerminal(entry.run.state)) return
       enter(entry.run, stateOf(line))
-      if (line.fields.stats !== undefined) entry.run.executorStats = line.fields.stats
+      noteOf(entry.run, line)
       entry.lines.push(placeOf(raw))
     } else this.damaged += 1
   }
@@ -277,19 +289,24 @@ export class JournalReader {
   }
 
   /** A flow run as it stands after its lines, the first of which has made it, and after the crash of its process. */
-  #flowRun(lines: readonly Line[], codec: Codec): StoredRun<FlowRun> {
+  #flowRun(lines: readonly Line[], codec: ValueCodec): StoredRun<FlowRun> {
     const run = flowRunOf(lines[0]!, codec)
     const states: State[] = [run.state]
     for (const line of lines.slice(1)) {
-      if (line.fields.stats !== undefined) run.executorStats = line.fields.stats
+      noteOf(run, line)
       const state = stateOf(line, codec)
       if (follow(run, state)) states.push(state)
     }
-    return this.#ended({ run, states }, codec)
+    const parameters = parametersOf(lines[0]!, codec)
+    const stored = this.#ended({ run, states }, codec)
+    return parameters === undefined ? stored : { ...stored, parameters }
   }
 
   /** A run as it stands after the crash of its process, if there was one. */
-  #ended<R extends Run>({ run, states }: { readonly run: R; readonly states: State[] }, codec: Codec): StoredRun<R> {
+  #ended<R extends Run>(
+    { run, states }: { readonly run: R; readonly states: State[] },
+    codec: ValueCodec,
+  ): StoredRun<R> {
     const end = this.ended?.get(latin1(quoted(run.id)))
     const state = end && stateOf(end, codec)
     if (state && follow(run, state)) states.push(state)

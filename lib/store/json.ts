@@ -1,23 +1,32 @@
 import { accessSync, constants, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { isMintakaError, MintakaError } from '../core/errors.js'
 import type { LogEntry } from '../core/logger.js'
 import { check, checkOptions } from '../core/options.js'
 import type { FlowRun, Run, TaskRun } from '../core/run.js'
 import { isSettled, messageOf, type State } from '../core/state.js'
-import type { Ack, CacheEntry, Command, FlowRunFilter, Store, StoredRun, StoreSurroundings } from '../core/store.js'
+import type {
+  Ack,
+  CacheEntry,
+  Claim,
+  Codec,
+  Command,
+  FlowRunFilter,
+  Store,
+  StoredRun,
+  StoreSurroundings,
+} from '../core/store.js'
 import { callRecord } from '../core/task-calls.js'
 import { refused } from './acks.js'
 import { Batch } from './batch.js'
+import { Cache } from './cache.js'
 import { addToCatalogue, type CataloguedFlow, catalogued, readCatalogue } from './catalogue.js'
+import { Claims } from './claims.js'
 import { endRunsOfTheDead } from './crashed.js'
-import { createFile, namesIn, readIfThere, replaceFile, sha256, sweepTemporaries, temporaryName } from './files.js'
+import { fileName, namesIn, replaceFile, sweepTemporaries, temporaryName } from './files.js'
 import { Journal } from './journal.js'
 import {
-  cacheEntryOf,
-  cacheLine,
   closedLine,
   flowRunLine,
   format,
@@ -25,9 +34,11 @@ import {
   logLine,
   stateLine,
   taskRunLine,
+  type ValueCodec,
 } from './lines.js'
 import { thisProcess } from './process-id.js'
 import { Reading } from './reading.js'
+import { ResultFiles } from './result-files.js'
 
 export interface JsonStoreOptions {
   /** Default: the environment variable MINTAKA_HOME, else `.mintaka` in the home folder. Made when the store is opened. */
@@ -39,6 +50,11 @@ export interface JsonStoreOptions {
   readonly durability?: 'process' | 'power' | undefined
   /** How large a file of the journal becomes before it is carried on in the next one. Default: 16 MiB. */
   readonly segmentBytes?: number | undefined
+  /**
+   * How large a result may be to be kept, in characters of JSON; default 64 Mi. One that is larger, or that JSON cannot
+   * carry, leaves its run COMPLETED and is marked as not kept.
+   */
+  readonly maxResultBytes?: number | undefined
 }
 
 /**
@@ -65,6 +81,7 @@ export class JsonStore implements Store {
       folder: check.string,
       durability: check.oneOf('process', 'power'),
       segmentBytes: check.positive,
+      maxResultBytes: check.positive,
     })
     this.#options = options
   }
@@ -74,8 +91,9 @@ export class JsonStore implements Store {
     return this.#folder || resolve(this.#options.folder ?? (process.env['MINTAKA_HOME'] || join(homedir(), '.mintaka')))
   }
 
-  async open(surroundings: StoreSurroundings): Promise<void> {
+  async open(given: StoreSurroundings): Promise<void> {
     this.#folder = this.folder
+    const surroundings = { ...given, codec: this.#withFiles(given.codec) }
     this.#surroundings = surroundings
     this.#reading = new Reading(this.#folder, surroundings, () => this.#journal?.flush())
     try {
@@ -100,11 +118,11 @@ export class JsonStore implements Store {
     }
   }
 
-  createFlowRun(run: FlowRun): Ack {
+  createFlowRun(run: FlowRun, options?: { readonly parameters?: unknown }): Ack {
     const journal = this.#journal
     if (!journal) return refused(notOpen)
     this.#flows.set(run.flowName, catalogued(run))
-    journal.append(flowRunLine(run, journal.next(), this.#codec))
+    journal.append(flowRunLine(run, journal.next(), this.#codec, options?.parameters))
     return journal.acknowledged()
   }
 
@@ -152,24 +170,26 @@ export class JsonStore implements Store {
   }
 
   getCached(key: string): CacheEntry | undefined {
-    const text = readIfThere(this.#path('cache', `${sha256(key)}.json`))
-    return text === undefined ? undefined : cacheEntryOf(text, this.#codec)
+    return this.#cache.get(key)
   }
 
   putCached(key: string, entry: CacheEntry): void {
     this.#writing(`The cache entry of run ${entry.runId}`, () => {
-      const line = cacheLine(key, entry, this.#codec)
-      const path = this.#path('cache', `${sha256(key)}.json`)
-      if (typeof line === 'string') replaceFile(path, line, this.#temporary(), this.#options.durability === 'power')
-      else this.#opened.warn(`The result of run ${entry.runId} is not in the cache: ${line.notPersisted}`)
+      const why = this.#cache.put(key, entry, Date.now())
+      if (why !== undefined) this.#opened.warn(`The result of run ${entry.runId} is not in the cache: ${why}`)
     })
   }
 
-  async claim(key: string, value: string): Promise<string> {
-    const path = this.#path('claims', `${sha256(key)}.json`)
-    const text = `${JSON.stringify({ key, value })}\n`
-    const isFirst = this.#writing(`The claim on '${key}'`, () => createFile(path, text, this.#temporary()))
-    return isFirst ? value : claimedValue(path)
+  async claim(key: string, value: string, options?: { readonly after?: number }): Promise<Claim> {
+    return this.#claiming(key, claims => claims.claim(key, value, options?.after))
+  }
+
+  async unclaim(key: string, generation: number): Promise<void> {
+    await this.#claiming(key, claims => claims.release(key, generation))
+  }
+
+  async recover(): Promise<void> {
+    if (this.#journal) await endRunsOfTheDead(this.#path('journals'), this.#opened, () => this.#temporary())
   }
 
   async post(owner: string, command: Command): Promise<void> {
@@ -243,14 +263,59 @@ export class JsonStore implements Store {
     }
   }
 
-  #writing<T>(what: string, write: () => T): T {
-    if (!this.#journal) throw new MintakaError('STORE_WRITE_FAILED', `${what} was not written: ${notOpen}.`)
-    try {
-      return write()
-    } catch (cause) {
-      const message = `${what} could not be written in ${this.#folder}: ${messageOf(cause)}.`
-      throw new MintakaError('STORE_WRITE_FAILED', message, { cause })
+  /** The codec, with files for values that are too large for a line. */
+  #withFiles(codec: Codec): ValueCodec {
+    const files = this.#results
+    return {
+      encode: (value, limit) => codec.encode(value, limit),
+      decode: text => codec.decode(text),
+      files: {
+        limit: this.#maxResultBytes,
+        write: (flowRunId, text) => files.write({ flowRunId }, text),
+        read: (flowRunId, name) => files.read({ flowRunId }, name),
+      },
     }
+  }
+
+  get #results(): ResultFiles {
+    return new ResultFiles(this.#folder, this.#options.durability === 'power')
+  }
+
+  get #cache(): Cache {
+    const options = { maxResultBytes: this.#maxResultBytes, sync: this.#options.durability === 'power' }
+    return new Cache(this.#folder, this.#codec, this.#results, options)
+  }
+
+  get #maxResultBytes(): number {
+    return this.#options.maxResultBytes ?? 64 * 1024 * 1024
+  }
+
+  async #claiming<T>(key: string, write: (claims: Claims) => Promise<T>): Promise<T> {
+    const what = `The claim on '${key}'`
+    this.#mustBeOpen(what)
+    try {
+      return await write(new Claims(this.#folder))
+    } catch (cause) {
+      throw isMintakaError(cause) ? cause : this.#writeFailed(what, cause)
+    }
+  }
+
+  #writing(what: string, write: () => void): void {
+    this.#mustBeOpen(what)
+    try {
+      write()
+    } catch (cause) {
+      throw this.#writeFailed(what, cause)
+    }
+  }
+
+  #mustBeOpen(what: string): void {
+    if (!this.#journal) throw new MintakaError('STORE_WRITE_FAILED', `${what} was not written: ${notOpen}.`)
+  }
+
+  #writeFailed(what: string, cause: unknown): MintakaError {
+    const message = `${what} could not be written in ${this.#folder}: ${messageOf(cause)}.`
+    return new MintakaError('STORE_WRITE_FAILED', message, { cause })
   }
 
   get #opened(): StoreSurroundings {
@@ -283,23 +348,6 @@ export class JsonStore implements Store {
 const notOpen = 'the store is not open for writing'
 const notOpened = () => new MintakaError('STORE_OPEN_FAILED', 'The store has not been opened: call open() first.')
 const pad = (number: number) => String(number).padStart(16, '0')
-
-/** An owner as a name of a file: itself, nearly always. */
-function fileName(owner: string): string {
-  return /^[\w-]+$/.test(owner) ? owner : sha256(owner)
-}
-
-/** What stands in a claim. Where claims are made in two steps the second one may be a moment away. */
-async function claimedValue(path: string): Promise<string> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    try {
-      return (JSON.parse(readFileSync(path, 'utf8')) as { value: string }).value
-    } catch {
-      await sleep(10)
-    }
-  }
-  throw new MintakaError('STORE_WRITE_FAILED', `The claim ${path} is damaged. Remove it to free what it stands for.`)
-}
 
 function openFailed(folder: string, cause: unknown): MintakaError {
   const { code, path = folder } = cause as NodeJS.ErrnoException

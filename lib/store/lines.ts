@@ -1,8 +1,9 @@
+import type { DivergenceReport } from '../core/divergence.js'
 import { asError } from '../core/errors.js'
 import type { ExecutorStats } from '../core/executor-stats.js'
 import type { LogEntry, LogLevel } from '../core/logger.js'
 import { copyOf, type FlowRun, type Run, type RunInput, type TaskRun } from '../core/run.js'
-import { type Completed, messageOf, type State, type StateName, states } from '../core/state.js'
+import { isSettled, messageOf, type State, type StateName, states } from '../core/state.js'
 import { type CacheEntry, type Codec, type NotPersisted, tooLarge } from '../core/store.js'
 import type { ProcessId } from './process-id.js'
 
@@ -14,8 +15,11 @@ import type { ProcessId } from './process-id.js'
 /** Version of what is written. A store of a newer one is refused, one of an older one would be read. */
 export const format = 3
 
-/** The largest value that a state line holds, in characters of JSON. */
+/** The largest error that a state line holds, in characters of JSON; and the largest result where there are no files. */
 const maxValue = 1024 * 1024
+
+/** The largest result that a line holds where larger ones have files, in characters of JSON. */
+export const maxInLine = 64 * 1024
 
 /** The longest message and the longest stack of an error that is too large as a whole. */
 const maxText = 64 * 1024
@@ -50,35 +54,87 @@ export function headerLine(header: Header): string {
   return `{"h":${JSON.stringify(header)}}\n`
 }
 
-export function flowRunLine(run: FlowRun, seq: number, codec: Codec): string {
-  const { state, ...record } = copyOf(run)
-  return `{"f":${quoted(run.id)},"q":${seq},"run":${JSON.stringify(record)},${stateFields(state, codec, true)}}\n`
+/** Values as JSON text, of which large ones may be kept elsewhere. */
+export interface ValueCodec extends Codec {
+  /** Files for what is too large for a line. */
+  readonly files?: ValueFiles | undefined
 }
 
-export function taskRunLine(run: TaskRun, seq: number, codec: Codec): string {
+/** Keeps texts that are too large for a line. */
+export interface ValueFiles {
+  /** The longest text that is kept. */
+  readonly limit: number
+  /** Keeps a text for a flow run. Gives its name. */
+  write(flowRunId: string, text: string): string
+  /** The text of that name, or why there is none. */
+  read(flowRunId: string, name: string): ReadText
+}
+
+/** A text, or why it cannot be read. */
+export type ReadText =
+  | { readonly text: string; readonly why?: undefined }
+  | { readonly text?: undefined; readonly why: string }
+
+/** `parameters`: what the flow was called with, whole. */
+export function flowRunLine(run: FlowRun, seq: number, codec: ValueCodec, parameters?: unknown): string {
+  const { state, ...record } = copyOf(run)
+  const start = `{"f":${quoted(run.id)},"q":${seq},"run":${JSON.stringify(record)}`
+  const fields = stateFields(state, codec, true, run.id)
+  const given = parameters === undefined ? undefined : valueText(parameters, codec, run.id)
+  if (!given) return `${start},${fields}}\n`
+  if (given.text === undefined)
+    return `${start},${given.file ? `"pf":"${given.file}"` : `"px":${JSON.stringify(given.why)}`},${fields}}\n`
+  // There is one value at the end of a line. A first state that has one is rare.
+  const isLast = !('error' in state || 'result' in state)
+  return isLast ? `${start},${fields},"p":${given.text}}\n` : `${start},"ps":${JSON.stringify(given.text)},${fields}}\n`
+}
+
+export function taskRunLine(run: TaskRun, seq: number, codec: ValueCodec): string {
   const tags = run.tags.length > 0 ? `,"tags":${JSON.stringify(run.tags)}` : ''
   const described = run.inputs // once: a record may describe its inputs only when it is asked
   const inputs = described.length > 0 ? `,"inputs":[${inputFields(described)}]` : ''
   const child = run.childFlowRunId === undefined ? '' : `,"child":${quoted(run.childFlowRunId)}`
+  const version = run.taskVersion === undefined ? '' : `,"tv":${quoted(run.taskVersion)}`
   return (
     `{"t":${quoted(run.id)},"f":${quoted(run.flowRunId)},"q":${seq},"name":${quoted(run.name)}` +
     `,"task":${quoted(run.taskName)},"key":${quoted(run.taskKey)},"dk":${run.dynamicKey},"created":${run.created}` +
-    `${tags}${inputs}${child}${counters(run)},${stateFields(run.state, codec, true)}}\n`
+    `${tags}${inputs}${hashField(run)}${version}${child}${counters(run)},${stateFields(run.state, codec, true, run.flowRunId)}}\n`
   )
 }
 
 // taskRunLine names each field of a task run. Whoever adds one is reminded here.
 type Written = 'kind' | 'id' | 'name' | 'created' | 'tags' | 'state' | 'startTime' | 'endTime' | 'totalRunTimeMs'
-type WrittenOfTasks = 'runCount' | 'flowRunId' | 'taskName' | 'taskKey' | 'dynamicKey' | 'inputs' | 'childFlowRunId'
+type WrittenOfTasks =
+  | 'runCount'
+  | 'flowRunId'
+  | 'taskName'
+  | 'taskKey'
+  | 'dynamicKey'
+  | 'inputs'
+  | 'childFlowRunId'
+  | 'inputHash'
+  | 'taskVersion'
 const nothingForgotten: [Exclude<keyof TaskRun, Written | WrittenOfTasks>] extends [never] ? true : never = true
 void nothingForgotten
 
-export function stateLine(run: Run, seq: number, state: State, codec: Codec, persist: boolean): string {
+export function stateLine(run: Run, seq: number, state: State, codec: ValueCodec, persist: boolean): string {
   if (run.kind === 'flow-run')
-    return `{"s":${quoted(run.id)},"q":${seq}${statsField(run, state)},${stateFields(state, codec, persist)}}\n`
+    return `{"s":${quoted(run.id)},"q":${seq}${resumeFields(run, state)}${statsField(run, state)},${stateFields(state, codec, persist, run.id)}}\n`
   // The mirror of a subflow run learns late which flow run it mirrors.
   const child = run.childFlowRunId === undefined ? '' : `,"child":${quoted(run.childFlowRunId)}`
-  return `{"u":${quoted(run.id)},"q":${seq}${child},${stateFields(state, codec, persist)}}\n`
+  const hash = isSettled(state) ? hashField(run) : ''
+  return `{"u":${quoted(run.id)},"q":${seq}${child}${hash},${stateFields(state, codec, persist, run.flowRunId)}}\n`
+}
+
+/** What a task run was called with is often known when it has completed, and not before. */
+function hashField({ inputHash }: TaskRun): string {
+  return inputHash === undefined ? '' : `,"ih":${quoted(inputHash)}`
+}
+
+/** Which run a subflow run continues is known when its parameters are; how its calls differ, when the last is made. */
+function resumeFields({ continues, parentFlowRunId, divergence }: FlowRun, { type }: State): string {
+  const which = continues === undefined || parentFlowRunId === undefined ? '' : `,"cont":${quoted(continues)}`
+  return divergence === undefined || type === 'RUNNING' ? which : `${which},"div":${JSON.stringify(divergence)}`
 }
 
 /** Goes with the state that follows the executor's session. */
@@ -86,7 +142,7 @@ function statsField({ executorStats }: FlowRun, { type }: State): string {
   return executorStats === undefined || type === 'RUNNING' ? '' : `,"stats":${JSON.stringify(executorStats)}`
 }
 
-export function logLine(entry: LogEntry, seq: number, codec: Codec): string {
+export function logLine(entry: LogEntry, seq: number, codec: ValueCodec): string {
   const task = entry.taskRunId === undefined ? '' : `,"t":${quoted(entry.taskRunId)}`
   const fields = entry.fields === undefined ? '' : valueField('d', entry.fields, codec)
   return (
@@ -100,8 +156,14 @@ export function closedLine(seq: number, at: number): string {
 }
 
 /** A cache entry, which has a file for itself; the reason if its result cannot be kept. */
-export function cacheLine(key: string, { state, expires, runId }: CacheEntry, codec: Codec): string | NotPersisted {
-  const result = valueField('r', state.result, codec, Number.POSITIVE_INFINITY)
+export function cacheLine(
+  key: string,
+  { state, expires, runId }: CacheEntry,
+  codec: ValueCodec,
+): string | NotPersisted {
+  const result = codec.files
+    ? resultField(state.result, codec, '')
+    : valueField('r', state.result, codec, Number.POSITIVE_INFINITY)
   if (result.startsWith(',"x":')) return { notPersisted: JSON.parse(result.slice(5)) as string }
   const until = expires === undefined ? '' : `,"until":${expires}`
   const from = state.cachedFrom === undefined ? '' : `,"from":${quoted(state.cachedFrom)}`
@@ -136,7 +198,7 @@ function counters(run: TaskRun): string {
   return `,"past":${JSON.stringify({ startTime, endTime, totalRunTimeMs, runCount })}`
 }
 
-function stateFields(state: State, codec: Codec, persist: boolean): string {
+function stateFields(state: State, codec: ValueCodec, persist: boolean, flowRunId: string): string {
   const start = `"is":"${state.name}","at":${state.timestamp}`
   switch (state.name) {
     case 'Pending':
@@ -147,7 +209,7 @@ function stateFields(state: State, codec: Codec, persist: boolean): string {
     case 'Completed':
     case 'Cached': {
       const from = state.cachedFrom === undefined ? '' : `,"from":${quoted(state.cachedFrom)}`
-      return `${start}${messageField(state.message)}${from}${persist ? valueField('r', state.result, codec) : `,"x":"${notWanted}"`}`
+      return `${start}${messageField(state.message)}${from}${persist ? resultField(state.result, codec, flowRunId) : `,"x":"${notWanted}"`}`
     }
     case 'Cancelling':
       return `${start},"n":${state.attempt}${messageField(state.message)}`
@@ -170,16 +232,41 @@ function messageField(message: string | undefined): string {
 }
 
 /** A value as the last field of its line, or the reason why it is not there. `undefined` is no field at all. */
-function valueField(key: 'r' | 'd', value: unknown, codec: Codec, limit = maxValue): string {
+function valueField(key: 'r' | 'd', value: unknown, codec: ValueCodec, limit = maxValue): string {
   if (value === undefined) return ''
   const { text, why } = textOrWhyNot(value, codec, limit)
   return text === undefined ? `,"x":${JSON.stringify(why)}` : `,"${key}":${text}`
 }
 
+function resultField(result: unknown, codec: ValueCodec, flowRunId: string): string {
+  if (result === undefined) return ''
+  const { text, file, why } = valueText(result, codec, flowRunId)
+  if (text !== undefined) return `,"r":${text}`
+  return file === undefined ? `,"x":${JSON.stringify(why)}` : `,"file":"${file}"`
+}
+
+/** A value of a flow run as text for a line, as the name of a file that has it, or why it cannot be kept. */
+export type KeptValue =
+  | { readonly text: string; readonly file?: undefined; readonly why?: undefined }
+  | { readonly text?: undefined; readonly file: string; readonly why?: undefined }
+  | { readonly text?: undefined; readonly file?: undefined; readonly why: string }
+
+export function valueText(value: unknown, codec: ValueCodec, flowRunId: string): KeptValue {
+  const { files } = codec
+  if (!files) return textOrWhyNot(value, codec)
+  const kept = textOrWhyNot(value, codec, files.limit)
+  if (kept.text === undefined || kept.text.length <= maxInLine) return kept
+  try {
+    return { file: files.write(flowRunId, kept.text) }
+  } catch (error) {
+    return { why: `its file could not be written: ${messageOf(error)}` }
+  }
+}
+
 /** The text of a value in one line, or why it cannot be kept. */
 export function textOrWhyNot(
   value: unknown,
-  codec: Codec,
+  codec: ValueCodec,
   limit = maxValue,
 ): { readonly text: string; readonly why?: undefined } | { readonly text?: undefined; readonly why: string } {
   try {
@@ -191,7 +278,7 @@ export function textOrWhyNot(
 }
 
 /** An error must not be lost because something hangs on it that cannot be kept: then its own text is kept. */
-function errorField(error: unknown, codec: Codec): string {
+function errorField(error: unknown, codec: ValueCodec): string {
   if (error === undefined) return ''
   try {
     const text = encode(error, codec, maxValue)
@@ -203,7 +290,7 @@ function errorField(error: unknown, codec: Codec): string {
   return `,"e":${encode(bare, codec, Number.POSITIVE_INFINITY)}`
 }
 
-function encode(value: unknown, codec: Codec, limit: number): string {
+function encode(value: unknown, codec: ValueCodec, limit: number): string {
   // Seen before a text is made of it, which may be far larger than memory would like.
   if (typeof value === 'string' && value.length > limit) throw new RangeError(tooLarge(value.length, limit))
   // What JSON itself says of these is what every codec says of them.
@@ -226,6 +313,8 @@ interface Fields {
   readonly h?: Header
   readonly f?: string
   readonly t?: string
+  readonly s?: string
+  readonly u?: string
   readonly q: number
   readonly run?: Omit<FlowRun, 'state'> | string
   readonly until?: number
@@ -238,6 +327,15 @@ interface Fields {
   readonly inputs?: readonly RunInput[]
   readonly child?: string
   readonly stats?: ExecutorStats
+  readonly ih?: string
+  readonly tv?: string
+  readonly cont?: string
+  readonly div?: DivergenceReport
+  readonly file?: string
+  /** Parameters: as text in a string, in a file, or why there are none. */
+  readonly ps?: string
+  readonly pf?: string
+  readonly px?: string
   readonly past?: Pick<TaskRun, 'startTime' | 'endTime' | 'totalRunTimeMs' | 'runCount'>
   readonly is: StateName
   readonly at: number
@@ -250,7 +348,7 @@ interface Fields {
   readonly v: LogLevel
 }
 
-const lastFields = [',"r":', ',"e":', ',"d":']
+const lastFields = [',"r":', ',"e":', ',"d":', ',"p":']
 
 /** Takes a line apart. `undefined`: it is damaged. */
 export function parseLine(text: string): Line | undefined {
@@ -275,12 +373,29 @@ function valueStart(text: string): number {
 }
 
 /** The flow run that an `f` line tells of, in its first state. */
-export function flowRunOf({ fields, value }: Line, codec?: Codec): FlowRun {
+export function flowRunOf({ fields, value }: Line, codec?: ValueCodec): FlowRun {
   return { ...(fields.run as Omit<FlowRun, 'state'>), state: stateOf({ fields, value }, codec) }
 }
 
+/** What the flow run that an `f` line tells of was called with. */
+export function parametersOf({ fields, value }: Line, codec: ValueCodec): unknown {
+  const { f = '', is, ps, pf, px } = fields
+  if (px !== undefined) return { notPersisted: px } satisfies NotPersisted
+  if (pf !== undefined) return fileValue(f, pf, codec)
+  if (ps !== undefined) return decode(ps, codec)
+  return is === 'Pending' || is === 'Scheduled' || is === 'Late' ? decode(value, codec) : undefined
+}
+
+/** What the line of a later state tells of the flow run besides: how its executor did, and what it continues. */
+export function noteOf(run: FlowRun, { fields }: Line): void {
+  const { stats, cont, div } = fields
+  if (stats !== undefined) run.executorStats = stats
+  if (cont !== undefined) run.continues = cont
+  if (div !== undefined) run.divergence = div
+}
+
 /** The task run that a `t` line tells of, in its first state. */
-export function taskRunOf({ fields, value }: Line, codec?: Codec): TaskRun {
+export function taskRunOf({ fields, value }: Line, codec?: ValueCodec): TaskRun {
   const run: TaskRun = {
     kind: 'task-run',
     id: fields.t!,
@@ -292,6 +407,8 @@ export function taskRunOf({ fields, value }: Line, codec?: Codec): TaskRun {
     created: fields.created,
     tags: fields.tags ?? [],
     inputs: fields.inputs ?? [],
+    ...(fields.ih !== undefined && { inputHash: fields.ih }),
+    ...(fields.tv !== undefined && { taskVersion: fields.tv }),
     state: stateOf({ fields, value }, codec),
     totalRunTimeMs: 0,
     runCount: 0,
@@ -301,8 +418,17 @@ export function taskRunOf({ fields, value }: Line, codec?: Codec): TaskRun {
   return run
 }
 
-/** The state that a line tells of. Without a codec its value is left out. */
-export function stateOf({ fields, value }: Line, codec?: Codec): State {
+/**
+ * The state that a line tells of. Without a codec its value is left out. `flowRunId` is needed where the line does not
+ * begin with it, and its value may have a file.
+ */
+export function stateOf({ fields, value }: Line, codec?: ValueCodec, flowRunId = fields.f ?? fields.s ?? ''): State {
+  const { file } = fields
+  if (file !== undefined && codec) return withResultIn(flowRunId, file, codec, bareStateOf({ fields, value }))
+  return bareStateOf({ fields, value }, codec)
+}
+
+function bareStateOf({ fields, value }: Line, codec?: ValueCodec): State {
   const { at } = fields
   switch (fields.is) {
     case 'Scheduled':
@@ -336,20 +462,32 @@ export function stateOf({ fields, value }: Line, codec?: Codec): State {
 }
 
 /** The entry that a file of the cache holds. `undefined`: it is damaged, or cannot be read any more. */
-export function cacheEntryOf(text: string, codec: Codec): CacheEntry | undefined {
+export function cacheEntryOf(text: string, codec: ValueCodec): CacheEntry | undefined {
   const line = parseLine(text.trimEnd())
   if (typeof line?.fields.run !== 'string') return undefined
-  const { run: runId, until: expires } = line.fields
+  const { run: runId, until: expires, file, at } = line.fields
   try {
-    if (line.value !== undefined) codec.decode(line.value)
+    const text = file === undefined ? line.value : codec.files?.read('', file).text
+    if (file !== undefined && text === undefined) return undefined
+    const result = text === undefined ? undefined : codec.decode(text)
+    const state = states.completed(at, result, line.fields.m)
+    return {
+      state: line.fields.is === 'Cached' ? states.cached(at, result, line.fields.from) : state,
+      runId,
+      ...(expires !== undefined && { expires }),
+    }
   } catch {
     return undefined
   }
-  return { state: stateOf(line, codec) as Completed, runId, ...(expires !== undefined && { expires }) }
+}
+
+/** The name of the file that has the result of such an entry, if one has. */
+export function fileOfEntry(text: string): string | undefined {
+  return parseLine(text.trimEnd())?.fields.file
 }
 
 /** The log line that an `l` line tells of. */
-export function logEntryOf({ fields, value }: Line, flowRunId: string, codec: Codec): LogEntry {
+export function logEntryOf({ fields, value }: Line, flowRunId: string, codec: ValueCodec): LogEntry {
   const given = value === undefined ? undefined : (decode(value, codec) as Record<string, unknown>)
   return {
     flowRunId,
@@ -361,12 +499,24 @@ export function logEntryOf({ fields, value }: Line, flowRunId: string, codec: Co
   }
 }
 
-function resultOf(fields: Fields, value: string | undefined, codec: Codec | undefined): unknown {
+/** A state whose result is read from its file when somebody asks for it: there may be thousands, and each is large. */
+export function withResultIn<S extends State>(flowRunId: string, file: string, codec: ValueCodec, state: S): S {
+  let read: { readonly result: unknown } | undefined
+  const get = () => (read ??= { result: fileValue(flowRunId, file, codec) }).result
+  return Object.defineProperty(state, 'result', { get, enumerable: true, configurable: true })
+}
+
+function fileValue(flowRunId: string, file: string, codec: ValueCodec): unknown {
+  const { text, why = 'its file cannot be read here' } = codec.files?.read(flowRunId, file) ?? {}
+  return text === undefined ? ({ notPersisted: why } satisfies NotPersisted) : decode(text, codec)
+}
+
+function resultOf(fields: Fields, value: string | undefined, codec: ValueCodec | undefined): unknown {
   return fields.x === undefined ? decode(value, codec) : ({ notPersisted: fields.x } satisfies NotPersisted)
 }
 
 /** A value that the codec of today cannot read costs that value, not the list that it is in. */
-export function decode(value: string | undefined, codec: Codec | undefined): unknown {
+export function decode(value: string | undefined, codec: ValueCodec | undefined): unknown {
   if (value === undefined || codec === undefined) return undefined
   try {
     return codec.decode(value)

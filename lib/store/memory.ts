@@ -1,7 +1,15 @@
 import type { LogEntry } from '../core/logger.js'
 import { copyOf, type FlowRun, type Run, type TaskRun } from '../core/run.js'
 import { type State, states } from '../core/state.js'
-import { type CacheEntry, type Command, type FlowRunFilter, fits, type Store, type StoredRun } from '../core/store.js'
+import {
+  type CacheEntry,
+  type Claim,
+  type Command,
+  type FlowRunFilter,
+  fits,
+  type Store,
+  type StoredRun,
+} from '../core/store.js'
 import { notWanted } from './lines.js'
 
 /**
@@ -17,11 +25,12 @@ export class MemoryStore implements Store {
   readonly #histories = new Map<Run, State[]>()
   #read = 0
   readonly #flowRuns = new Map<string, FlowRun>()
+  readonly #parameters = new Map<string, unknown>()
   readonly #taskRuns = new Map<string, TaskRun[]>()
   #last: { readonly flowRunId: string; readonly siblings: TaskRun[] } | undefined
   readonly #logs = new Map<string, LogEntry[]>()
   readonly #cache = new Map<string, CacheEntry>()
-  readonly #claims = new Map<string, string>()
+  readonly #claims = new Map<string, Omit<Claim, 'isNew'>>()
   readonly #inboxes = new Map<string, Command[]>()
 
   async open(surroundings: { readonly owner: string }): Promise<void> {
@@ -30,8 +39,9 @@ export class MemoryStore implements Store {
 
   async close(): Promise<void> {}
 
-  createFlowRun(run: FlowRun): undefined {
+  createFlowRun(run: FlowRun, options?: { readonly parameters?: unknown }): undefined {
     this.#flowRuns.set(run.id, run)
+    if (options?.parameters !== undefined) this.#parameters.set(run.id, options.parameters)
     this.#entries.push(run, run.state)
   }
 
@@ -68,7 +78,8 @@ export class MemoryStore implements Store {
 
   async getFlowRun(id: string): Promise<StoredRun<FlowRun> | undefined> {
     const run = this.#flowRuns.get(id)
-    return run && this.#copy(run)
+    const parameters = this.#parameters.get(id)
+    return run && { ...this.#copy(run), ...(parameters !== undefined && { parameters }) }
   }
 
   async listTaskRuns(flowRunId: string): Promise<StoredRun<TaskRun>[]> {
@@ -95,10 +106,18 @@ export class MemoryStore implements Store {
     this.#cache.set(key, entry)
   }
 
-  async claim(key: string, value: string): Promise<string> {
-    const claimed = this.#claims.get(key)
-    if (claimed === undefined) this.#claims.set(key, value)
-    return claimed ?? value
+  async claim(key: string, value: string, options?: { readonly after?: number }): Promise<Claim> {
+    const held = this.#claims.get(key)
+    const generation = held?.generation ?? 0
+    if (held && options?.after !== generation) return { ...held, isNew: false }
+    const claim = { value, generation: generation + 1, isOrphaned: false }
+    this.#claims.set(key, claim)
+    return { ...claim, isNew: true }
+  }
+
+  async unclaim(key: string, generation: number): Promise<void> {
+    const held = this.#claims.get(key)
+    if (held?.generation === generation) this.#claims.set(key, { ...held, isOrphaned: true })
   }
 
   async post(owner: string, command: Command): Promise<void> {

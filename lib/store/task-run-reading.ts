@@ -31,8 +31,10 @@ export class TaskRunReading {
   line(id: string, line: Line): void {
     const found = this.found.get(id)
     if (!found) return this.#create(id, taskRunOf(line, this.#codec))
-    if (line.fields.child !== undefined) found.run.childFlowRunId = line.fields.child
-    this.#enter(id, found, stateOf(line, this.#codec))
+    const { child, ih } = line.fields
+    if (child !== undefined) found.run.childFlowRunId = child
+    if (ih !== undefined) found.run.inputHash = ih
+    this.#enter(id, found, stateOf(line, this.#codec, found.run.flowRunId))
   }
 
   /** A batch line. `flowRunId`: the raw id that it begins with; `only`: the number of the one run that is looked for. */
@@ -43,13 +45,14 @@ export class TaskRunReading {
     let found: ReadRun | undefined
     const rows: RowListener = {
       created: (number, run) => this.#create(`${stem}-${number}"`, run),
-      entered: (number, state) => {
+      entered: (number, state, inputHash) => {
         // States of one run often stand side by side.
         if (last !== number) {
           last = number
           id = `${stem}-${number}"`
           found = this.found.get(id)
         }
+        if (found && inputHash !== undefined) found.run.inputHash = inputHash
         if (found) this.#enter(id, found, state)
       },
     }

@@ -54,6 +54,64 @@ export function storeSuite(t: TestRunner, makeStore: () => Store | Promise<Store
     assert.equal(stored?.owner, owner)
   })
 
+  storeTest('what a flow run was called with is kept whole, whatever its first state', async store => {
+    const parameters = { n: 7n, when: new Date(5), rows: Array.from({ length: 20_000 }, (_, index) => `row ${index}`) }
+    for (const state of [states.pending(1000), states.scheduled(1000, 2000), states.failed(1000, new Error('no'))]) {
+      for (const given of [parameters, 'x,"p":"y', 0, null, [undefined]]) {
+        const run = flowRun({}, state)
+        await store.createFlowRun(run, { parameters: given })
+        const stored = await store.getFlowRun(run.id)
+        assert.deepEqual(stored?.parameters, given)
+        assert.deepEqual(plain(stored?.run), plain(run))
+      }
+    }
+    const bare = flowRun()
+    await store.createFlowRun(bare)
+    assert.equal((await store.getFlowRun(bare.id))?.parameters, undefined)
+  })
+
+  storeTest('what a flow run continues, and how it differs, is read as it was written', async store => {
+    const run = flowRun({ continues: 'earlier' })
+    const sub = flowRun({ parentFlowRunId: run.id })
+    for (const each of [run, sub]) await store.createFlowRun(each)
+    sub.continues = 'earlier-sub'
+    for (const each of [run, sub]) await change(store, each, states.running(1010, 1))
+    const group = { taskName: 'load "it"', count: 1, examples: [{ name: 'load-0', inputs: '"a"' }] }
+    const divergence = { diverged: true, notAskedFor: [group], notKnown: [], ranAgain: [], reused: [group] }
+    run.divergence = divergence
+    await change(store, run, states.failed(1020, new Error('x')))
+    const stored = await store.getFlowRun(run.id)
+    assert.deepEqual([stored?.run.continues, stored?.run.divergence], ['earlier', divergence])
+    assert.equal((await store.getFlowRun(sub.id))?.run.continues, 'earlier-sub')
+  })
+
+  storeTest(
+    'what a task run was called with, and the version of its code, are read as they were written',
+    async store => {
+      const parent = flowRun()
+      await store.createFlowRun(parent)
+      const early: TaskRun = { ...taskRun(parent.id, 0), inputHash: '1,"two"', taskVersion: 'v1' }
+      const late = taskRun(parent.id, 1)
+      const series = { ...callsOf(parent.id, 'load'), version: 'v2', captured: 'abc' }
+      const known = callRecord(series, 2)
+      const hashed = callRecord(callsOf(parent.id, 'other'), 3, '#h')
+      for (const run of [early, late]) store.createTaskRun(run)
+      for (const run of [known, hashed]) store.createTaskRun(run)
+      late.inputHash = '#late'
+      for (const run of [early, late, known, hashed]) await change(store, run, states.completed(1001, run.dynamicKey))
+      const stored = await store.listTaskRuns(parent.id)
+      assert.deepEqual(
+        stored.map(({ run }) => [run.inputHash, run.taskVersion]),
+        [
+          ['1,"two"', 'v1'],
+          ['#late', undefined],
+          ['2@abc', 'v2'],
+          ['#h', undefined],
+        ],
+      )
+    },
+  )
+
   storeTest('a task run is read as it was written', async (store, owner) => {
     const parent = flowRun()
     await store.createFlowRun(parent)
@@ -335,9 +393,25 @@ export function storeSuite(t: TestRunner, makeStore: () => Store | Promise<Store
 
   storeTest('a claim is given to one only, and everyone learns to whom', async store => {
     const given = await Promise.all(['a', 'b', 'c'].map(value => store.claim('monday/06:00', value)))
-    assert.equal(new Set(given).size, 1)
-    assert.equal(await store.claim('monday/06:00', 'd'), given[0])
-    assert.equal(await store.claim('tuesday/06:00', 'd'), 'd')
+    const [first] = given.filter(({ isNew }) => isNew)
+    assert.equal(given.filter(({ isNew }) => isNew).length, 1)
+    assert.ok(given.every(({ value }) => value === first?.value))
+    assert.deepEqual(await store.claim('monday/06:00', 'd'), { ...first, isNew: false })
+    const other = { value: 'd', isNew: true, generation: 1, isOrphaned: false }
+    assert.deepEqual(await store.claim('tuesday/06:00', 'd'), other)
+  })
+
+  storeTest('a claim that was given back goes to one of those who want it, and no further', async store => {
+    const { generation } = await store.claim('key', 'first')
+    await store.unclaim('key', generation)
+    assert.deepEqual(await store.claim('key', 'x'), { value: 'first', isNew: false, generation: 1, isOrphaned: true })
+    const given = await Promise.all(['a', 'b', 'c'].map(value => store.claim('key', value, { after: 1 })))
+    const owners = given.filter(({ isNew }) => isNew)
+    assert.equal(owners.length, 1)
+    assert.deepEqual(new Set(given.map(({ value }) => value)), new Set([owners[0]?.value]))
+    const late = await store.claim('key', 'd')
+    assert.deepEqual(late, { value: owners[0]?.value, isNew: false, generation: 2, isOrphaned: false })
+    assert.equal((await store.claim('key', 'e', { after: 1 })).isNew, false)
   })
 
   storeTest(
@@ -450,8 +524,8 @@ function callsOf(flowRunId: string, taskName: string, tags: readonly string[] = 
 }
 
 /** A task run as the engine makes them. */
-function callRecord(calls: TaskCalls, number: number): CallRecord {
-  const { flowRunId, taskName, taskKey, tags } = calls
+function callRecord(calls: TaskCalls, number: number, inputKey?: string): CallRecord {
+  const { flowRunId, taskName, taskKey, tags, version, captured } = calls
   const record = {
     ...taskRun(flowRunId, number),
     id: taskRunId(flowRunId, number),
@@ -459,10 +533,13 @@ function callRecord(calls: TaskCalls, number: number): CallRecord {
     taskName,
     taskKey,
     tags,
-    inputs: [{ name: '0', preview: String(number) }],
+    inputs: [{ name: '0', preview: inputKey === undefined ? String(number) : 'Array(3)' }],
+    inputHash: inputKey ?? (captured === undefined ? String(number) : `${number}@${captured}`),
+    taskVersion: version,
   }
   // What only says the same once more is not part of what is compared.
-  const more: Pick<CallRecord, 'calls' | 'number' | 'constants'> = { calls, number, constants: [number] }
+  const constants = inputKey === undefined ? [number] : undefined
+  const more: Pick<CallRecord, 'calls' | 'number' | 'constants' | 'inputKey'> = { calls, number, constants, inputKey }
   for (const key of Object.keys(more)) Object.defineProperty(more, key, { enumerable: false })
   return Object.defineProperties({ ...record, ...more }, Object.getOwnPropertyDescriptors(more))
 }

@@ -1,20 +1,101 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { types } from 'node:util'
-import { tag } from './shapes.js'
-import { toWire } from './wire.js'
+import { constantText, maxKeyText } from '../core/input-keys.js'
+import { Encoder } from './encoder.js'
+import { isArray, tag } from './shapes.js'
 
 /**
  * A hash of the content of `value`: sha256 in base64url. Neither the order of keys nor sharing makes a difference, the
  * order of arrays, Maps and Sets does. `undefined` for a value that cannot travel.
  */
 export function hashValue(value: unknown): string | undefined {
+  const text = contentOf(value)
+  return text === undefined ? undefined : digestOf(text)
+}
+
+/**
+ * The key of a call with these arguments: their content as text, if that is short, else its hash. `undefined` if one of
+ * them cannot travel, and so cannot be told from another.
+ */
+export function keyOfArguments(
+  args: readonly unknown[],
+  contentOfArgument: (arg: unknown, index: number) => string | undefined = shortContentOf,
+): string | undefined {
+  let text = ''
+  for (const [index, arg] of args.entries()) {
+    const content = constantText(arg) ?? contentOfArgument(arg, index)
+    if (content === undefined) return undefined
+    text += index === 0 ? content : `,${content}`
+  }
+  return text.length <= maxKeyText ? text : `#${digestOf(text)}`
+}
+
+/** A text that only depends on the content of `value`, its hash if that would be long; `undefined`: it cannot travel. */
+export function shortContentOf(value: unknown): string | undefined {
+  const text = contentOf(value)
+  return text === undefined || text.length <= maxKeyText ? text : `#${digestOf(text)}`
+}
+
+function contentOf(value: unknown): string | undefined {
   try {
-    return createHash('sha256')
-      .update(new Canon().text(toWire(value, 'value', { borrows: true })))
-      .digest('base64url')
+    return plainText(value, 0) ?? new Canon().text(new Encoder({ borrows: true }).encode(value))
   } catch {
     return undefined
   }
+}
+
+function digestOf(text: string): string {
+  return hash('sha256', text, 'base64url')
+}
+
+/** How deep plain data are written without looking for cycles. */
+const maxPlainDepth = 30
+
+/** How many numbers are worth a hash of their own. */
+const manyNumbers = 100
+
+/** What {@link Canon} would write of plain data, at once; `undefined`: there is something else in it. */
+function plainText(value: unknown, depth: number): string | undefined {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value !== 'object' || value === null) return constantText(value)
+  if (depth > maxPlainDepth) return undefined
+  if (Object.getPrototypeOf(value) === Object.prototype) return plainFields(value as Record<string, unknown>, depth)
+  return isArray(value) && !types.isProxy(value) ? plainList(value, depth) : undefined
+}
+
+function plainFields(value: Record<string, unknown>, depth: number): string | undefined {
+  if (types.isProxy(value) || Object.hasOwn(value, tag)) return undefined
+  let text = '{'
+  for (const key of Object.keys(value).sort()) {
+    const field = plainText(value[key], depth + 1)
+    if (field === undefined) return undefined
+    text += `${JSON.stringify(key)}:${field},`
+  }
+  return `${text}}`
+}
+
+function plainList(items: readonly unknown[], depth: number): string | undefined {
+  const numbers = numbersText(items)
+  if (numbers !== undefined) return numbers
+  let text = '['
+  for (let index = 0; index < items.length; index++) {
+    const item = index in items ? plainText(items[index], depth + 1) : ''
+    if (item === undefined) return undefined
+    text += `${item},`
+  }
+  return `${text}]`
+}
+
+/** Many numbers are hashed as they lie in memory: their digits would cost ten times as much. */
+function numbersText(items: readonly unknown[]): string | undefined {
+  if (items.length < manyNumbers) return undefined
+  const numbers = new Float64Array(items.length)
+  for (let index = 0; index < items.length; index++) {
+    const item = items[index]
+    if (typeof item !== 'number') return undefined
+    numbers[index] = item
+  }
+  return `Numbers(${digest(numbers)})`
 }
 
 /** Writes a wire value as text that only depends on its content. */
@@ -48,14 +129,18 @@ class Canon {
   }
 
   private write(wire: object): string {
-    if (Array.isArray(wire)) return `[${this.list(wire)}]`
+    if (Array.isArray(wire)) return numbersText(wire) ?? `[${this.list(wire)}]`
     if (types.isMap(wire)) return `Map{${this.list([...wire].flat(1))}}`
     if (types.isSet(wire)) return `Set{${this.list([...wire])}}`
     if (types.isDate(wire)) return `Date(${wire.getTime()})`
     if (types.isRegExp(wire)) return `RegExp(${wire})`
     if (types.isArrayBuffer(wire)) return `ArrayBuffer(${digest(new Uint8Array(wire))})`
     if (ArrayBuffer.isView(wire)) return `${wire.constructor.name}(${digest(wire)})`
-    // Where an error was made is not what it says.
+    // When a state was entered, and whether its result was taken over, is not what it says; nor where an error was made.
+    if (isStateWire(wire)) {
+      const { type, message, result, error } = wire.fields
+      return `State${this.fields({ type, message, result, error })}`
+    }
     if (isErrorWire(wire)) return `Error${this.fields({ ...wire.record, stack: undefined })}`
     return this.fields(wire as Record<string, unknown>)
   }
@@ -75,6 +160,10 @@ class Canon {
 
 function isErrorWire(wire: object): wire is { readonly record: Record<string, unknown> } {
   return (wire as Record<string, unknown>)[tag] === 'error'
+}
+
+function isStateWire(wire: object): wire is { readonly fields: Record<string, unknown> } {
+  return (wire as Record<string, unknown>)[tag] === 'state'
 }
 
 function digest(view: ArrayBufferView): string {

@@ -187,7 +187,7 @@ test('a result that is too large, refused or not wanted says so, in the batch to
   const { store, lines } = await openedWithFlow(t)
   const results: [unknown, boolean][] = [
     [new Float64Array(32 * 1024 * 1024), true],
-    ['x'.repeat(1024 * 1024 + 1), true],
+    ['x'.repeat(64 * 1024 * 1024 + 1), true],
     [() => 1, true],
     ['secret', false],
     [undefined, false],
@@ -198,8 +198,8 @@ test('a result that is too large, refused or not wanted says so, in the batch to
     change(store, run, states.completed(1001, result), persist)
   }
   t.match(await resultsOf(store), [
-    { notPersisted: /^too large: 341\.3 MiB or more, the limit is 1\.0 MiB$/ },
-    { notPersisted: /^too large: 1\.0 MiB, the limit is 1\.0 MiB$/ },
+    { notPersisted: /^too large: 341\.3 MiB or more, the limit is 64\.0 MiB$/ },
+    { notPersisted: /^too large: 64\.0 MiB, the limit is 64\.0 MiB$/ },
     { notPersisted: /function/ },
     { notPersisted: 'not wanted' },
     { notPersisted: 'not wanted' },

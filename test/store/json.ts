@@ -14,7 +14,7 @@ import { isMintakaError, MintakaError } from '../../lib/core/errors.js'
 import { states } from '../../lib/core/state.js'
 import type { StoreSurroundings } from '../../lib/core/store.js'
 import { temporaryName } from '../../lib/store/files.js'
-import { JsonStore } from '../../lib/store/json.js'
+import { JsonStore, type JsonStoreOptions } from '../../lib/store/json.js'
 import { headerLine } from '../../lib/store/lines.js'
 import { type ProcessId, thisProcess } from '../../lib/store/process-id.js'
 import { seal } from '../../lib/store/seal.js'
@@ -38,8 +38,8 @@ test('JsonStore with durability power is a store', async t => {
 
 let openings = 0
 
-async function opened(t: Test, folder: string, options: Partial<StoreSurroundings> = {}) {
-  const store = new JsonStore({ folder })
+async function opened(t: Test, folder: string, options: Partial<StoreSurroundings> = {}, more: JsonStoreOptions = {}) {
+  const store = new JsonStore({ folder, ...more })
   const warnings: string[] = []
   const warn = (message: string) => warnings.push(message)
   await store.open({ owner: `engine-${++openings}`, codec, warn, ...options })
@@ -135,7 +135,7 @@ test('two engines of one process share a folder, and each sees what the other ha
 
 test('a result that cannot be kept leaves its run COMPLETED, with the reason', async t => {
   const folder = t.testdir()
-  const { store } = await opened(t, folder)
+  const { store } = await opened(t, folder, {}, { maxResultBytes: 1024 * 1024 })
   const refused = {
     'too-large': 'x'.repeat(1024 * 1024 + 1),
     function: () => 1,

@@ -2,6 +2,7 @@
 
 export type { Annotations } from './core/annotations.js'
 export type { FlowContext, TaskContext } from './core/context.js'
+export type { CallGroup, DivergenceReport } from './core/divergence.js'
 export { type ErrorCode, isMintakaError, MintakaError } from './core/errors.js'
 export type { EngineEvent } from './core/event.js'
 export type {
@@ -52,6 +53,7 @@ export {
 export type {
   Ack,
   CacheEntry,
+  Claim,
   Codec,
   Command,
   FlowRunFilter,

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto'
 import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { opendir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileName, namesIn, temporaryName, writeWhole } from './files.js'
-import { syncFolder } from './segment.js'
+import { fileName, namesIn, syncFolder, temporaryName, writeWhole } from './files.js'
 import type { ReadText } from './lines.js'
 
 // Values that are too large for a line have files of their own, named by the hash of their content. The file of a value

@@ -5,6 +5,7 @@
  *     npm run torture -- --seed 7 --count 100000
  *     npm run torture -- --minutes 60
  *     npm run torture -- dask               on Dask, see `torture-dask.ts`
+ *     npm run torture -- kill               of a process that is killed, see `torture-kill.ts`
  *
  * They run in rounds, each on a store of its own from a seed of its own, and after each round the invariants are checked.
  * What a round has found is told with the command that repeats it.
@@ -86,4 +87,7 @@ async function main(): Promise<void> {
 if (process.argv[2] === 'dask') {
   const { tortureDask } = await import('./torture-dask.js')
   await tortureDask(process.argv.slice(3))
+} else if (process.argv[2] === 'kill') {
+  const { tortureKill } = await import('./torture-kill.js')
+  await tortureKill(process.argv.slice(3))
 } else await main()

@@ -54,7 +54,8 @@ export interface Engine extends AsyncDisposable {
   use(rule: Rule): void
   /**
    * Takes no more runs, waits for those there are, and closes the store. What still runs after `timeoutMs` is cancelled.
-   * Rejects with STORE_WRITE_FAILED if something could not be saved.
+   * A store that cannot be written is waited for as long as that, or 5 s; then runs that wait for it end CRASHED. Rejects
+   * with STORE_WRITE_FAILED if something could not be saved, and says what.
    */
   close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
 }

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import { inspect } from 'node:util'
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { asError } from '../core/errors.js'
 import type { ExecutorOption } from '../core/executor.js'
 import type { RunFuture } from '../core/future.js'
@@ -21,6 +21,7 @@ import { cancelOnSignals } from './signals.js'
 
 interface Options {
   readonly params?: string
+  readonly storeTimeout: number
   readonly executor?: string
 }
 
@@ -29,8 +30,15 @@ export function define(command: Command): void {
     .argument('<file[:flow]>', 'a JavaScript or TypeScript file, and which of its flows, if it is not the one it calls')
     .option('--params <json>', 'the parameters of the flow')
     .addOption(new Option('--executor <name>', 'where its tasks run').choices(Object.keys(executors)))
+    .option('--store-timeout <seconds>', 'how long to wait for a store that cannot be written', seconds, 30)
     .addHelpText('after', help)
     .action(run)
+}
+
+function seconds(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && value >= 0) return value
+  throw new InvalidArgumentError('It is a number of seconds.')
 }
 
 const help = `
@@ -49,12 +57,12 @@ const executors: Readonly<Record<string, () => Promise<ExecutorOption>>> = {
   dask: async () => (await import('../executors/dask/dask.js')).DaskExecutor,
 }
 
-async function run(target: string, { params, executor }: Options, command: Command): Promise<void> {
+async function run(target: string, { params, executor, storeTimeout }: Options, command: Command): Promise<void> {
   const { file, name } = splitTarget(target)
   const parameters = params === undefined ? [] : [parse(params, command)]
   const found = pickFlow(await loadFile(file), name)
   const flow = executor === undefined ? found : found.with({ executor: await executors[executor]!() })
-  const { state, signalled } = await runToEnd(flow, parameters)
+  const { state, signalled } = await runToEnd(flow, parameters, storeTimeout * 1000)
   if (state.type === 'COMPLETED') printResult(state.result)
   else if (signalled === undefined)
     process.stderr.write(`${thrownText(state.error, colorsOf(process.stderr).isColorSupported)}\n`)
@@ -81,7 +89,7 @@ function parse(json: string, command: Command): unknown {
 }
 
 /** Runs the flow on its own engine, if it names one, else on one with the store of the CLI. */
-async function runToEnd(flow: AnyFlow, parameters: readonly unknown[]) {
+async function runToEnd(flow: AnyFlow, parameters: readonly unknown[], storeTimeoutMs: number) {
   const found = definitionOf(flow)!
   const isLive = process.stderr.isTTY
   const engine = found.engine ?? cliEngine(isLive)
@@ -91,6 +99,7 @@ async function runToEnd(flow: AnyFlow, parameters: readonly unknown[]) {
   const endStuck = () => cancelStuck(future)
   process.once('beforeExit', endStuck)
   const signals = cancelOnSignals(future)
+  const stopWaiting = giveUpOnStore(engine, storeTimeoutMs)
   try {
     const state: SettledState = await future.wait()
     await engine.close()
@@ -98,6 +107,7 @@ async function runToEnd(flow: AnyFlow, parameters: readonly unknown[]) {
   } finally {
     progress?.end()
     signals.stop()
+    stopWaiting()
     process.off('beforeExit', endStuck)
   }
 }
@@ -109,6 +119,19 @@ function cliEngine(isLive: boolean): Engine {
     surroundings: realSurroundings,
     maxFlowDepth: defaultMaxFlowDepth,
   })
+}
+
+/** Closes the engine when its store could not be written for so long: then the run ends, and what is lost is told. */
+function giveUpOnStore(engine: Engine, ms: number): () => void {
+  let timer: NodeJS.Timeout | undefined
+  const stop = engine.listen(({ type }) => {
+    if (type === 'store-degraded') timer = setTimeout(() => void engine.close({ timeoutMs: 0 }).catch(() => {}), ms)
+    else if (type === 'store-restored') clearTimeout(timer)
+  })
+  return () => {
+    stop()
+    clearTimeout(timer)
+  }
 }
 
 /** Nothing is left that could go on. Without this, Node would end the process in silence, and the run would look alive. */

@@ -27,3 +27,7 @@ export type EngineEvent =
       readonly note?: string | undefined
       readonly at: number
     }
+  /** Nothing can be written at present; `reason` says why, where and what to do. What has begun goes on, nothing begins. */
+  | { readonly type: 'store-degraded'; readonly reason: string; readonly at: number }
+  /** Writing works again, and what waited is saved; or the store has been closed. */
+  | { readonly type: 'store-restored'; readonly at: number }

@@ -14,9 +14,18 @@ export interface Store {
   readonly name: string
   /** Nothing can be read back: what is only needed for that is not worth making. */
   readonly keepsNothing?: boolean
+  /**
+   * While nothing can be written, for want of room perhaps: a promise that resolves when it can be again, or when the store
+   * is closed. What is given to the store meanwhile is kept and written then, and its acknowledgements wait; the engine
+   * begins no task run and no flow run until then. A store that has no such thing refuses each write by itself.
+   */
+  readonly degraded?: Promise<void> | undefined
   /** Called once before anything else. Makes what is missing; rejects with STORE_OPEN_FAILED or STORE_FORMAT. */
   open(surroundings: StoreSurroundings): Promise<void>
-  /** Writes what is pending and gives everything back. Rejects with STORE_WRITE_FAILED if something could not be saved. */
+  /**
+   * Writes what is pending and gives everything back. Rejects with STORE_WRITE_FAILED if something could not be saved, and
+   * says how much and of which runs; acknowledgements that were waited for reject too.
+   */
   close(): Promise<void>
 
   /**
@@ -82,6 +91,8 @@ export interface StoreSurroundings {
   readonly codec: Codec
   /** Nothing will be written: nothing is made, recovered or cut; a store that does not exist reads as empty. */
   readonly readOnly?: boolean | undefined
+  /** Told when the store becomes {@link Store.degraded}: why and what to do about it, and the promise. */
+  readonly onDegraded?: ((reason: string, over: Promise<void>) => void) | undefined
   /** Told of what a store does by itself: recovery, a failed write. */
   readonly warn: (message: string, fields?: Readonly<Record<string, unknown>>) => void
 }

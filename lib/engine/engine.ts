@@ -15,6 +15,7 @@ import { Events } from './events.js'
 import type { LeveledLogger } from './logger.js'
 import { FlowLife } from './run-flow.js'
 import { currentScope, type Scope } from './scope.js'
+import { StoreTrouble } from './store-trouble.js'
 
 /** What an engine is made of. */
 export interface EngineParts {
@@ -49,7 +50,10 @@ export class Engine implements AsyncDisposable {
   readonly #live = new Map<string, FlowLife>()
   #rules: readonly Rule[] = policy
   #hooks: readonly Rule[] = []
+  readonly #trouble: StoreTrouble
   #closed: Promise<void> | undefined
+  #storeClosed: Promise<void> | undefined
+  #givenUp = false
   #stopInbox: (() => void) | undefined
 
   constructor({ store, logger, surroundings, maxFlowDepth }: EngineParts) {
@@ -59,7 +63,18 @@ export class Engine implements AsyncDisposable {
     this.maxFlowDepth = maxFlowDepth
     this.now = surroundings.now
     this.id = surroundings.newId()
-    this.ready = store.open({ owner: this.id, codec, warn: (message, fields) => logger.warn(message, fields) })
+    this.#trouble = new StoreTrouble({
+      store,
+      surroundings,
+      tell: event => this.#events.emit(event),
+      giveUp: () => this.#giveUpStore(),
+    })
+    this.ready = store.open({
+      owner: this.id,
+      codec,
+      warn: (message, fields) => logger.warn(message, fields),
+      onDegraded: (reason, over) => this.#trouble.begins(reason, over),
+    })
     this.ready.catch(() => {}) // whoever needs the store awaits it, and sees the error then
   }
 
@@ -83,7 +98,12 @@ export class Engine implements AsyncDisposable {
     return life
   }
 
-  // --- what runs tell
+  // --- what runs ask and tell
+
+  /** What a run that would begin has to wait for: that the store can be written again. `undefined`: nothing. */
+  get degraded(): Promise<void> | undefined {
+    return this.#trouble.over
+  }
 
   /** Whether rules that a user has added may decide otherwise than ours. */
   get hasAddedRules(): boolean {
@@ -229,10 +249,12 @@ export class Engine implements AsyncDisposable {
 
   /**
    * Waits until every run has ended, then closes the store. After `timeoutMs` what still runs is cancelled: a second call
-   * may be less patient than the first.
+   * may be less patient than the first. A store that cannot be written is given up after `timeoutMs`, or 5 s: what waits
+   * for it ends CRASHED, and this rejects with what it says could not be saved.
    */
   close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
     this.#closed ??= this.#close()
+    this.#trouble.closing(options.timeoutMs)
     if (options.timeoutMs !== undefined) this.#cancelAfter(options.timeoutMs, this.#closed)
     return this.#closed
   }
@@ -246,7 +268,23 @@ export class Engine implements AsyncDisposable {
       () => true,
       () => false,
     )
-    if (await isOpen) await this.store.close()
+    if (await isOpen) await this.#closeStore()
+  }
+
+  #closeStore(): Promise<void> {
+    this.#storeClosed ??= this.store.close()
+    return this.#storeClosed
+  }
+
+  /** Whether the store was closed before the runs had ended: whoever closes the engine is told why. */
+  get hasGivenUp(): boolean {
+    return this.#givenUp
+  }
+
+  #giveUpStore(): void {
+    this.#givenUp = true
+    for (const life of this.#live.values()) life.cancel('the store cannot be written')
+    this.#closeStore().catch(() => {}) // told to those who wait for the end of the engine
   }
 
   #cancelAfter(ms: number, closed: Promise<void>): void {

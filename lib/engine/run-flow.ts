@@ -133,6 +133,7 @@ export class FlowLife extends Life {
     let release: (() => void) | undefined
     try {
       await this.engine.ready
+      if (this.engine.degraded) await this.#storeWorks()
       await this.#create()
       release = await turn
       if (!this.#ended) await this.#inputsArrive()
@@ -169,6 +170,7 @@ export class FlowLife extends Life {
   async #attempt(): Promise<void> {
     const { executor } = this.flow
     await this.#scheduledTime()
+    if (this.engine.degraded) await this.#storeWorks()
     if (this.#ended) return
     this.logger.info(`Flow run '${this.record.name}' of flow '${this.record.flowName}' begins`)
     let end: State
@@ -346,6 +348,10 @@ export class FlowLife extends Life {
 
   // --- states
 
+  async #storeWorks(): Promise<void> {
+    for (let over = this.engine.degraded; over; over = this.engine.degraded) await over
+  }
+
   async #scheduledTime(): Promise<void> {
     const { state } = this.record
     if (state.type === 'SCHEDULED') await this.#pause(state.scheduledTime)
@@ -395,10 +401,11 @@ export class FlowLife extends Life {
 
   /**
    * A top-level run that fails with nobody watching is an unhandled rejection, as for any promise. One that is cancelled
-   * is what somebody asked for: another process perhaps, or the closing of the engine.
+   * is what somebody asked for: another process perhaps, or the closing of the engine, which also tells what the store lost.
    */
   #settleWatched(state: SettledState): void {
-    const unseen = !this.#watched && !this.parent && state.type !== 'COMPLETED' && state.type !== 'CANCELLED'
+    const isNews = state.type !== 'COMPLETED' && state.type !== 'CANCELLED' && !this.engine.hasGivenUp
+    const unseen = isNews && !this.#watched && !this.parent
     this.settle(state)
     if (unseen) this.future.rejectUnwatched()
   }

@@ -99,7 +99,7 @@ export class TaskLife extends Life implements Waiting<State> {
 
   /** Whether the run may be submitted together with those that it waits for. */
   #joins(edges: Edges): boolean {
-    const calls = this.#isPlain ? upstreamCalls(edges, this.flow) : undefined
+    const calls = this.#isPlain && !this.flow.engine.degraded ? upstreamCalls(edges, this.flow) : undefined
     if (calls) this.#extra().upstream = calls
     return calls !== undefined
   }
@@ -314,6 +314,8 @@ export class TaskLife extends Life implements Waiting<State> {
   /** Whether the attempt may begin: asks the rules about RUNNING, with the cached result if there is one. */
   mayRun(): boolean | Promise<boolean> {
     if (this.#ended || this.#extras?.cancelled) return false
+    const { degraded } = this.flow.engine
+    if (degraded) return degraded.then(() => this.mayRun())
     const known = this.#extras?.known
     if (known?.mayBe && this.record.runCount === 0) return this.#mayRunUnlessKnown(known)
     return this.#admit(undefined)

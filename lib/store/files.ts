@@ -56,7 +56,7 @@ export function createFile(
 
 function createInTwoSteps(path: string, text: string): boolean {
   try {
-    writeFileSync(path, text, { flag: 'wx' })
+    writeWhole(path, text, false)
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
@@ -66,8 +66,8 @@ function createInTwoSteps(path: string, text: string): boolean {
 
 /** Makes a file that must not exist yet. What fails leaves nothing behind. */
 export function writeWhole(path: string, text: string | Buffer, sync: boolean): void {
+  const fd = openSync(path, 'wx')
   try {
-    const fd = openSync(path, 'wx')
     try {
       writeFileSync(fd, text)
       if (sync) fsyncSync(fd)

@@ -1,32 +1,9 @@
-import * as nodeFs from 'node:fs'
-import { join } from 'node:path'
-import { MintakaError } from '../core/errors.js'
 import type { Ack } from '../core/store.js'
 import { type Group, newGroup, refused } from './acks.js'
-import { syncFolder } from './files.js'
-import { endedName, journalName, segmentName } from './journal-names.js'
 import { seal } from './seal.js'
-import { type JournalFs, Segment } from './segment.js'
-import { isOfTheFile, Trouble, whyAndFix } from './trouble.js'
+import { Segments, type SegmentsOptions } from './segments.js'
 
-export interface JournalOptions {
-  /** Where its segments are. */
-  readonly folder: string
-  /** Its name, unless there is a journal of this name already; then it is that of a later session. */
-  readonly name: string
-  /** The line that each segment begins with. */
-  readonly header: (journal: string, segment: number) => string
-  /** What an acknowledged line survives: the death of this process, or also the loss of power. */
-  readonly durability: 'process' | 'power'
-  /** How large a segment becomes before the next one begins. Default: 16 MiB. */
-  readonly segmentBytes?: number | undefined
-  readonly warn: (message: string, fields?: Readonly<Record<string, unknown>>) => void
-  /** It cannot be written, and why; `over` resolves when it can again, or is closed. */
-  readonly onDegraded?: ((reason: string, over: Promise<void>) => void) | undefined
-  /** Says of lines that could not be saved which runs they are about. */
-  readonly describe?: ((lines: readonly Buffer[]) => string) | undefined
-  readonly fs?: JournalFs | undefined
-}
+export type JournalOptions = SegmentsOptions
 
 /** A line that grows until another one follows it or it has to be written. */
 export interface OpenLine {
@@ -37,73 +14,31 @@ export interface OpenLine {
 /** Characters that may wait for the end of the turn. More are written at once: a turn of microtasks may never end. */
 const maxWaiting = 256 * 1024
 
-/** Bytes that are kept until the disk has them. More are brought there at once: they must not fill the memory. */
-const maxUnsynced = 8 * 1024 * 1024
-
-/** Bytes that wait while nothing can be written, above which what is not a state is dropped. */
-const maxHeld = 32 * 1024 * 1024
-
-const defaultSegmentBytes = 16 * 1024 * 1024
-
-/** Lines that go out in one write, and who waits for them. */
-interface Chunk {
-  readonly bytes: Buffer
-  group: Group | undefined
-}
-
-/** Lines that are in a segment, and perhaps not on the disk. */
-interface Unsynced extends Chunk {
-  readonly segment: Segment
-  /** Counts them all, over all segments. */
-  readonly number: number
-}
-
 /**
- * Lines that only grow in number, in files that follow each other. What is appended in one turn of the microtask queue
- * goes out in one `write(2)`, in order. Synchronous, because what the kernel has taken survives whatever happens to this
- * process, and because an asynchronous write starves together with the loop. A line's cost does not depend on how many
- * there are.
- *
- * A write that fails loses nothing: its lines stay in memory, are not acknowledged, and are tried again, in order, until
- * there is room. A file that could not be brought to the disk is left as it is, and what may be missing from it is written
- * once more, into the next: the kernel has dropped those pages, so a second `fsync` would say nothing about them.
+ * Lines that only grow in number, written in groups: what is appended in one turn of the microtask queue goes out in one
+ * `write(2)`, in order. Synchronous, because what the kernel has taken survives whatever happens to this process, and
+ * because an asynchronous write starves together with the loop. A line's cost does not depend on how many there are.
+ * Where they go, and what happens if they cannot, is a matter of {@link Segments}.
  */
 export class Journal {
   /** How many lines there are, and one: the sequence number of the next one. */
   lines = 1
-  /** The file that was written last, once there is one. */
-  path: string | undefined
-  readonly #options: JournalOptions
-  readonly #fs: JournalFs
-  #name: string | undefined
-  #segment: Segment | undefined
-  #segments = 0
+  readonly #segments: Segments
   #text = ''
   /** The last line, if it still grows. */
   #open: OpenLine | undefined
   #scheduled = false
   /** Who waits for what is in `#text`, or in `#open`. */
   #group: Group | undefined
-  /** What has not been written, oldest first. */
-  #pending: Chunk[] = []
-  #pendingBytes = 0
-  /** What has been written, but is not known to be on the disk. */
-  #unsynced: Unsynced[] = []
-  #unsyncedBytes = 0
-  #writes = 0
-  #syncing: Promise<void> | undefined
-  #trouble: Trouble | undefined
-  #dropped = 0
   #closed = false
 
   constructor(options: JournalOptions) {
-    this.#options = options
-    this.#fs = options.fs ?? nodeFs
+    this.#segments = new Segments(options)
   }
 
-  /** Resolves when it can be written again, or is closed; `undefined` while it can be. */
+  /** Resolves when it can be written again, or is closed; `undefined` while it can be. Who asks waits: the process stays alive. */
   get degraded(): Promise<void> | undefined {
-    return this.#trouble?.over
+    return this.#segments.degraded
   }
 
   /** The sequence number of the line that follows. A line that still grew has ended. */
@@ -123,9 +58,7 @@ export class Journal {
 
   /** Whether so much waits for being written that what is dispensable is better left out. Counts how often it was. */
   leaveOut(): boolean {
-    if (this.#trouble === undefined || this.#pendingBytes < maxHeld) return false
-    this.#dropped += 1
-    return true
+    return this.#segments.leaveOut()
   }
 
   /** Adds a line that has to be written at the end of the turn, and whose text is asked for when it has ended. */
@@ -141,21 +74,14 @@ export class Journal {
   /** When everything appended so far is safe. Nobody has to listen to it. */
   acknowledged(): Ack {
     if (this.#closed) return refused('the store has been closed')
-    const group = this.#lastGroup()
-    if (group) this.#trouble?.isAwaited()
-    return group?.promise
-  }
-
-  #lastGroup(): Group | undefined {
-    if (this.#text !== '' || this.#open) return (this.#group ??= newGroup())
-    const last = this.#pending.at(-1) ?? (this.#options.durability === 'power' ? this.#unsynced.at(-1) : undefined)
-    return last && (last.group ??= newGroup())
+    if (this.#text !== '' || this.#open) return (this.#group ??= newGroup()).promise
+    return this.#segments.acknowledged()
   }
 
   /** Writes what waits, unless that fails at present. */
   flush(): void {
     this.#takeText()
-    if (this.#pending.length > 0 && !this.#trouble) this.#attempt()
+    this.#segments.write()
   }
 
   /**
@@ -168,14 +94,7 @@ export class Journal {
     if (seq > 1) this.append(lastLine(seq))
     this.#takeText()
     this.#closed = true
-    this.#trouble?.stop()
-    this.#attempt()
-    while (this.#syncing) await this.#syncing
-    const failure = this.#trouble?.error
-    const lost = this.#giveUp()
-    if (!failure || lost.length === 0) return
-    const what = this.#options.describe?.(lost) ?? ''
-    throw new MintakaError('STORE_WRITE_FAILED', `${failure.message} ${what}`, { cause: failure.cause })
+    await this.#segments.close()
   }
 
   #add(line: string): void {
@@ -193,9 +112,7 @@ export class Journal {
   #takeText(): void {
     this.#endOpenLine()
     if (this.#text === '') return
-    const bytes = Buffer.from(this.#text)
-    this.#pending.push({ bytes, group: this.#group })
-    this.#pendingBytes += bytes.length
+    this.#segments.add(Buffer.from(this.#text), this.#group)
     this.#text = ''
     this.#group = undefined
   }
@@ -210,181 +127,5 @@ export class Journal {
   readonly #endOfTurn = (): void => {
     this.#scheduled = false
     this.flush()
-  }
-
-  // --- files
-
-  /** Writes all that waits, and has it brought to the disk. */
-  #attempt(): void {
-    try {
-      this.#write()
-    } catch (cause) {
-      this.#fail(cause)
-      return this.#sync()
-    }
-    if (this.#unsyncedBytes > maxUnsynced && !this.#syncNow()) return
-    if (this.#trouble && (!this.#trouble.untilSynced || this.#unsynced.length === 0)) this.#recover()
-    this.#sync()
-  }
-
-  #write(): void {
-    for (let chunk = this.#pending[0]; chunk; chunk = this.#pending[0]) {
-      const segment = (this.#segment ??= this.#nextSegment())
-      const { bytes, failure } = segment.append(chunk.bytes)
-      if (bytes > 0) this.#wrote(chunk, bytes, segment)
-      if (failure !== undefined && !(segment.hasLines && isOfTheFile(failure))) throw failure
-      if (failure !== undefined || segment.size > (this.#options.segmentBytes ?? defaultSegmentBytes))
-        this.#endSegment(segment)
-    }
-  }
-
-  #wrote(chunk: Chunk, length: number, segment: Segment): void {
-    const { bytes, group } = chunk
-    const isWhole = length === bytes.length
-    if (isWhole) this.#pending.shift()
-    else this.#pending[0] = { bytes: bytes.subarray(length), group }
-    this.#pendingBytes -= length
-    const waits = isWhole && this.#options.durability === 'power' ? group : undefined
-    const part = isWhole ? bytes : bytes.subarray(0, length)
-    this.#unsynced.push({ bytes: part, group: waits, segment, number: ++this.#writes })
-    this.#unsyncedBytes += length
-    if (isWhole && !waits) group?.resolve()
-  }
-
-  #nextSegment(): Segment {
-    for (let attempt = 1; ; attempt += 1) {
-      const name = this.#name ?? journalName(this.#options.name, attempt)
-      if (this.#name === undefined && this.#isTaken(name)) continue
-      const number = this.#name === undefined ? 1 : this.#segments + attempt
-      try {
-        const path = join(this.#options.folder, segmentName(name, number))
-        const segment = new Segment(path, seal(this.#options.header(name, number)), this.#fs)
-        this.#name = name
-        this.#segments = number
-        this.path = path
-        if (this.#options.durability === 'power') syncFolder(this.#options.folder, this.#fs)
-        return segment
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === 1000) throw error
-      }
-    }
-  }
-
-  /** Whether there is, or was, a journal of that name without a first segment. */
-  #isTaken(name: string): boolean {
-    const { folder } = this.#options
-    return [endedName(name), `${name}.ndjson`].some(file => this.#fs.existsSync(join(folder, file)))
-  }
-
-  /** The next line begins another one. The file is given back when it is on the disk. */
-  #endSegment(segment: Segment): void {
-    if (this.#segment === segment) this.#segment = undefined
-    if (!this.#unsynced.some(each => each.segment === segment)) segment.end()
-  }
-
-  // --- the disk
-
-  /** Brings what has been written to the disk: one `fdatasync` at a time, for all that was written before it. */
-  #sync(): void {
-    const [first] = this.#unsynced
-    if (this.#syncing || !first) return
-    const { segment } = first
-    const last = this.#lastIn(segment)
-    this.#syncing = new Promise(resolve => {
-      segment.sync(failure => {
-        this.#syncing = undefined
-        if (failure) this.#suspect(segment, failure)
-        else this.#synced(segment, last)
-        this.#sync()
-        resolve()
-      })
-    })
-  }
-
-  /** The same for everything, now. */
-  #syncNow(): boolean {
-    for (let first = this.#unsynced[0]; first; first = this.#unsynced[0]) {
-      const { segment } = first
-      try {
-        segment.syncNow()
-      } catch (failure) {
-        this.#suspect(segment, failure)
-        return false
-      }
-      this.#synced(segment, this.#lastIn(segment))
-    }
-    return true
-  }
-
-  #lastIn(segment: Segment): number {
-    return this.#unsynced.findLast(each => each.segment === segment)?.number ?? 0
-  }
-
-  /** The disk has everything up to that write, which was into that segment. */
-  #synced(segment: Segment, last: number): void {
-    const next = this.#unsynced.findIndex(({ number }) => number > last)
-    for (const { bytes, group } of this.#unsynced.splice(0, next < 0 ? this.#unsynced.length : next)) {
-      this.#unsyncedBytes -= bytes.length
-      group?.resolve()
-    }
-    if (segment !== this.#segment) this.#endSegment(segment)
-    if (this.#trouble?.untilSynced && this.#pending.length === 0 && this.#unsynced.length === 0) this.#recover()
-  }
-
-  /** What the disk does not have for certain is written once more, into the next segment. */
-  #suspect(segment: Segment, failure: unknown): void {
-    const again = this.#unsynced
-    const segments = new Set(again.map(each => each.segment))
-    if (segment !== this.#segment && !segments.has(segment)) return // it has been left behind already
-    this.#unsynced = []
-    this.#pending.unshift(...again.map(({ bytes, group }) => ({ bytes, group })))
-    this.#pendingBytes += this.#unsyncedBytes
-    this.#unsyncedBytes = 0
-    if (this.#segment) segments.add(this.#segment)
-    for (const each of segments) this.#endSegment(each)
-    this.#fail(failure, true)
-  }
-
-  // --- trouble
-
-  #fail(cause: unknown, untilSynced = false): void {
-    const isNew = this.#trouble === undefined
-    const trouble = (this.#trouble ??= this.#newTrouble(cause))
-    if (untilSynced) trouble.untilSynced = true
-    if (isNew && untilSynced) this.#attempt()
-    else if (!this.#closed) trouble.tryLater()
-  }
-
-  #newTrouble(cause: unknown): Trouble {
-    const { folder, warn, onDegraded } = this.#options
-    const message = `The journal ${this.path ?? join(folder, segmentName(this.#options.name, 1))} could not be written: ${whyAndFix(cause, folder)}`
-    const trouble = new Trouble(new MintakaError('STORE_WRITE_FAILED', message, { cause }), () => this.#attempt())
-    if (this.#group || [...this.#pending, ...this.#unsynced].some(({ group }) => group)) trouble.isAwaited()
-    if (this.#closed) return trouble
-    warn(`${message} Nothing is lost so far: what is to be written waits, and is tried again by itself.`, { cause })
-    onDegraded?.(message, trouble.over)
-    return trouble
-  }
-
-  #recover(): void {
-    const dropped = this.#dropped > 0 ? ` ${this.#dropped} lines of logs were left out meanwhile.` : ''
-    if (!this.#closed) this.#options.warn(`The journal can be written again, in ${this.path}.${dropped}`)
-    this.#dropped = 0
-    this.#trouble?.end()
-    this.#trouble = undefined
-  }
-
-  /** Gives everything back, and tells those who still wait that it was in vain. */
-  #giveUp(): readonly Buffer[] {
-    const lost: Chunk[] = [...this.#unsynced, ...this.#pending]
-    const segments = new Set(this.#unsynced.map(each => each.segment))
-    if (this.#segment) segments.add(this.#segment)
-    for (const segment of segments) segment.end()
-    this.#segment = undefined
-    this.#unsynced = []
-    this.#pending = []
-    for (const { group } of lost) group?.reject(this.#trouble?.error as MintakaError)
-    this.#trouble?.end()
-    return lost.map(({ bytes }) => bytes)
   }
 }

@@ -39,6 +39,7 @@ import {
 import { thisProcess } from './process-id.js'
 import { Reading } from './reading.js'
 import { ResultFiles } from './result-files.js'
+import { describeUnsaved } from './unsaved.js'
 
 export interface JsonStoreOptions {
   /** Default: the environment variable MINTAKA_HOME, else `.mintaka` in the home folder. Made when the store is opened. */
@@ -73,6 +74,8 @@ export class JsonStore implements Store {
   /** What answers questions. It stays when the store is closed. */
   #reading: Reading | undefined
   readonly #flows = new Map<string, CataloguedFlow>()
+  /** The names of flow runs that have not ended, by id. */
+  readonly #names = new Map<string, string>()
   #posted = 0
 
   /** Throws INVALID_OPTION. */
@@ -89,6 +92,10 @@ export class JsonStore implements Store {
   /** Where it keeps what it keeps. */
   get folder(): string {
     return this.#folder || resolve(this.#options.folder ?? (process.env['MINTAKA_HOME'] || join(homedir(), '.mintaka')))
+  }
+
+  get degraded(): Promise<void> | undefined {
+    return this.#journal?.degraded
   }
 
   async open(given: StoreSurroundings): Promise<void> {
@@ -114,6 +121,7 @@ export class JsonStore implements Store {
     try {
       await journal.close(seq => closedLine(seq, Date.now()))
     } finally {
+      this.#names.clear()
       this.#closeFolder(surroundings)
     }
   }
@@ -122,6 +130,7 @@ export class JsonStore implements Store {
     const journal = this.#journal
     if (!journal) return refused(notOpen)
     this.#flows.set(run.flowName, catalogued(run))
+    this.#names.set(run.id, run.name)
     journal.append(flowRunLine(run, journal.next(), this.#codec, options?.parameters))
     return journal.acknowledged()
   }
@@ -142,11 +151,22 @@ export class JsonStore implements Store {
     if (!(call && this.#batch?.enter(call, state, persist)))
       journal.append(stateLine(run, journal.next(), state, this.#codec, persist))
     // The others need no write of their own: they only have to come first in the file.
-    return isSettled(state) ? journal.acknowledged() : undefined
+    if (!isSettled(state)) return undefined
+    const ack = journal.acknowledged()
+    if (run.kind === 'flow-run') this.#forgetName(run.id, ack)
+    return ack
+  }
+
+  /** Once its end is saved, nobody will have to be told that it is not. */
+  #forgetName(id: string, ack: Ack): void {
+    const forget = () => void this.#names.delete(id)
+    if (ack) ack.then(forget, () => {})
+    else forget()
   }
 
   appendLog(entry: LogEntry): void {
-    this.#journal?.append(logLine(entry, this.#journal.next(), this.#codec))
+    const journal = this.#journal
+    if (journal && !journal.leaveOut()) journal.append(logLine(entry, journal.next(), this.#codec))
   }
 
   async listFlowRuns(filter: FlowRunFilter = {}): Promise<StoredRun<FlowRun>[]> {
@@ -235,7 +255,7 @@ export class JsonStore implements Store {
     this.#batch = new Batch(this.#journal, surroundings.codec)
   }
 
-  #newJournal({ owner, warn }: StoreSurroundings): Journal {
+  #newJournal({ owner, warn, onDegraded }: StoreSurroundings): Journal {
     const created = Date.now()
     const { durability = 'process', segmentBytes } = this.#options
     return new Journal({
@@ -245,6 +265,8 @@ export class JsonStore implements Store {
       durability,
       segmentBytes,
       warn,
+      onDegraded,
+      describe: lines => describeUnsaved(lines, id => this.#names.get(id)),
     })
   }
 
@@ -357,6 +379,8 @@ function openFailed(folder: string, cause: unknown): MintakaError {
       ? `${path} is in the way: it is not a folder. Move it away, ${elsewhere}.`
       : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
         ? `there is no permission to use ${path}. Give it to this user, ${elsewhere}.`
-        : `${messageOf(cause)}.`
+        : code === 'ENOSPC' || code === 'EDQUOT'
+          ? `there is no room on the disk of ${folder}. Make room there, ${elsewhere}.`
+          : `${messageOf(cause)}.`
   return new MintakaError('STORE_OPEN_FAILED', `The store in ${folder} could not be opened: ${why}`, { cause })
 }

@@ -312,9 +312,11 @@ export interface Line {
 interface Fields {
   readonly h?: Header
   readonly f?: string
-  readonly t?: string
   readonly s?: string
+  readonly t?: string
   readonly u?: string
+  readonly b?: string
+  readonly l?: string
   readonly q: number
   readonly run?: Omit<FlowRun, 'state'> | string
   readonly until?: number

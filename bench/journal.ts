@@ -5,24 +5,30 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { JSONFilePreset } from 'lowdb/node'
-import { enter, type FlowRun, type Run, type TaskRun } from '../lib/core/run.js'
+import { enter, type TaskRun } from '../lib/core/run.js'
 import { states } from '../lib/core/state.js'
 import type { Store } from '../lib/core/store.js'
-import type { TaskCalls } from '../lib/core/task-calls.js'
-import { TaskRecord } from '../lib/engine/task-record.js'
 import { JsonStore } from '../lib/store/json.js'
 import { MemoryStore } from '../lib/store/memory.js'
 import { codec } from '../lib/values/json.js'
+import {
+  asThreads,
+  begin,
+  callOf,
+  callsOf,
+  end,
+  flood as floodWith,
+  flowRunId,
+  flowRunIn,
+  seriesOf,
+  taskRun,
+} from './records.js'
 
 const rounds = Number(process.env['ROUNDS'] ?? 7)
 const tasks = Number(process.env['TASKS'] ?? 30_000)
 const held = 1000
 const folder = mkdtempSync(join(tmpdir(), 'mintaka-bench-'))
-const flowRunId = 'x3k9fq02ab7z'
-/** How many results arrive at once. */
-const group = 256
 let made = 0
 
 const cases: Record<string, () => Promise<number>> = {
@@ -73,38 +79,21 @@ console.log(
 )
 rmSync(folder, { recursive: true, force: true })
 
-/** All at once, as a flow of many calls does it; the last acknowledgement is waited for. */
 async function flood(store: Store): Promise<number> {
-  const run = await flowRunIn(store)
-  const runs = callsOf(run)
-  const start = performance.now()
-  let last: unknown
-  for (const task of runs) {
-    store.createTaskRun(task)
-    begin(store, task)
-    last = end(store, task)
-  }
-  await last
-  const rate = (tasks * 3) / (performance.now() - start)
-  await store.close()
-  return rate * 1000
+  return rateOf(store, floodWith)
 }
 
-/** As ParallelExecutor does it: all calls are made, then results arrive in groups, in a turn each. */
 async function threads(store: Store | undefined): Promise<number> {
-  const run = await flowRunIn(store)
-  const runs = callsOf(run)
+  return rateOf(store, asThreads)
+}
+
+async function rateOf<S extends Store | undefined>(
+  store: S,
+  use: (store: S, runs: readonly TaskRun[]) => Promise<void>,
+): Promise<number> {
+  const runs = callsOf(await flowRunIn(store, `engine${made}`), tasks)
   const start = performance.now()
-  for (const task of runs) store?.createTaskRun(task)
-  let last: unknown
-  for (let index = 0; index < runs.length; ) {
-    for (const until = Math.min(runs.length, index + group); index < until; index += 1) {
-      begin(store, runs[index]!)
-      last = end(store, runs[index]!)
-    }
-    await nextTurn()
-  }
-  await last
+  await use(store, runs)
   const rate = (tasks * 3) / (performance.now() - start)
   await store?.close()
   return rate * 1000
@@ -124,7 +113,7 @@ async function readingBack(store: Store): Promise<number> {
 
 /** A number of callers, each of whom waits for the end of one task run before it makes the next. */
 async function lanes(store: Store, count: number, total: number): Promise<number> {
-  const calls = seriesOf(await flowRunIn(store))
+  const calls = seriesOf(await flowRunIn(store, `engine${made}`))
   let next = 0
   const start = performance.now()
   await Promise.all(
@@ -167,69 +156,6 @@ async function lowdbPerTransition(): Promise<number> {
 
 async function opened(durability: 'process' | 'power'): Promise<Store> {
   return new JsonStore({ folder: join(folder, String(++made)), durability })
-}
-
-async function flowRunIn(store: Store | undefined): Promise<FlowRun> {
-  await store?.open({ owner: `engine${made}`, codec, warn: message => console.error(message) })
-  const run: FlowRun = {
-    kind: 'flow-run',
-    id: flowRunId,
-    name: 'calm-owl',
-    flowName: 'flood',
-    executor: 'concurrent',
-    created: 1_700_000_000_000,
-    tags: [],
-    state: states.pending(1_700_000_000_000),
-    totalRunTimeMs: 0,
-    runCount: 0,
-  }
-  await store?.createFlowRun(run)
-  return run
-}
-
-function seriesOf(run: FlowRun): TaskCalls {
-  return { flowRunId: run.id, taskName: 'square', taskKey: '3f9c21d0', tags: [], runName: undefined }
-}
-
-function callsOf(run: FlowRun): TaskRecord[] {
-  const calls = seriesOf(run)
-  return Array.from({ length: tasks }, (_, index) => callOf(calls, index))
-}
-
-/** A task run as the engine makes them. */
-function callOf(calls: TaskCalls, index: number): TaskRecord {
-  const pending = states.pending(1_700_000_000_000 + Math.floor(index / 1000))
-  return new TaskRecord(calls, index, index, pending, [index], undefined)
-}
-
-function taskRun(flowRunId: string, index: number): TaskRun {
-  return {
-    kind: 'task-run',
-    id: `x3k9fq02ab7z-${index}`,
-    name: `square-3f9c21d0-${index}`,
-    flowRunId,
-    taskName: 'square',
-    taskKey: '3f9c21d0',
-    dynamicKey: index,
-    created: 1_700_000_000_000,
-    tags: [],
-    inputs: [{ name: '0', preview: String(index) }],
-    state: states.pending(1_700_000_000_000 + index),
-    totalRunTimeMs: 0,
-    runCount: 0,
-  }
-}
-
-function begin(store: Store | undefined, run: Run): void {
-  const state = states.running(run.created + 1, 1)
-  enter(run, state)
-  store?.appendState(run, state)
-}
-
-function end(store: Store | undefined, run: TaskRun): unknown {
-  const state = states.completed(run.created + 2, run.dynamicKey)
-  enter(run, state)
-  return store?.appendState(run, state)
 }
 
 function median(values: readonly number[]): number {

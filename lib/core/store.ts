@@ -116,6 +116,8 @@ export interface StoredRun<R extends Run = Run> {
   readonly owner: string
   /** Of a flow run that is read by its id: what it was called with. {@link NotPersisted} if that could not be kept. */
   readonly parameters?: unknown
+  /** That engine's process has died: the run is lost, and becomes CRASHED when the store is opened for writing next. */
+  readonly ownerGone?: true | undefined
 }
 
 /** What stands for a result that was not kept: too large, refused by the codec, or not wanted. */
@@ -156,8 +158,13 @@ export interface Command {
   readonly reason?: string | undefined
 }
 
+/** What a filter asks about. */
+export interface Filterable extends Readonly<Pick<FlowRun, 'id' | 'name' | 'flowName' | 'parentFlowRunId'>> {
+  readonly state: Pick<State, 'type' | 'name'>
+}
+
 /** Whether a run is one that the filter asks for. */
-export function fits(run: Readonly<FlowRun>, filter: FlowRunFilter): boolean {
+export function fits(run: Filterable, filter: FlowRunFilter): boolean {
   const { flowName, state, match, parentFlowRunId } = filter
   if (flowName?.length && !flowName.includes(run.flowName)) return false
   if (match !== undefined && !run.id.startsWith(match) && run.name !== match) return false

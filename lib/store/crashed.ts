@@ -1,51 +1,102 @@
-import { closeSync, fstatSync, openSync, readSync, renameSync, truncateSync } from 'node:fs'
+import { renameSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { MintakaError } from '../core/errors.js'
 import type { Run } from '../core/run.js'
 import { states } from '../core/state.js'
 import type { StoreSurroundings } from '../core/store.js'
+import type { FoldedJournal } from './catalogue.js'
 import { createFile, namesIn } from './files.js'
-import { endedName, journalsIn } from './journal-names.js'
+import { hasMoved } from './history.js'
+import { filesOf, type JournalFiles, journalsOf } from './journal-files.js'
+import { endedName } from './journal-names.js'
 import { JournalReader } from './journal-reader.js'
-import { closedLine, format, type Header, headerLine, parseLine, stateLine } from './lines.js'
+import { headerOf, isClosed } from './journal-state.js'
+import { closedLine, format, type Header, headerLine, stateLine } from './lines.js'
 import { isDead, thisProcess } from './process-id.js'
 import { seal } from './seal.js'
 
+/** A journal to which nothing will be added. */
+export interface FinishedJournal {
+  readonly files: JournalFiles
+  readonly bytes: number
+}
+
 /**
  * Ends the runs of processes that have died. What becomes of them stands in one file beside the journal, made whole and
- * exclusively: of two processes that open the store at once, one records it, and one that dies on the way has not begun.
- * The journal itself is left to its owner, but for a last line that was never finished.
+ * exclusively: of two processes that do this at once, one records it, and one that dies on the way has not begun. The
+ * journal itself is left to its owner, but for a last line that was never finished. Gives the journals that are finished.
  */
 export async function endRunsOfTheDead(
   folder: string,
+  folded: readonly FoldedJournal[],
+  surroundings: StoreSurroundings,
+  temporary: () => string,
+): Promise<FinishedJournal[]> {
+  const finished: FinishedJournal[] = []
+  for (const files of journalsOf(namesIn(folder)).values()) {
+    try {
+      const own = await endIfDead(folder, files, folded, surroundings, temporary)
+      if (own) finished.push(own)
+    } catch (error) {
+      // Somebody has folded it in the meantime; then it was finished.
+      if (!hasMoved(error)) throw error
+    }
+  }
+  return finished
+}
+
+async function endIfDead(
+  folder: string,
+  files: JournalFiles,
+  folded: readonly FoldedJournal[],
+  surroundings: StoreSurroundings,
+  temporary: () => string,
+): Promise<FinishedJournal | undefined> {
+  const its = folded.filter(({ journal }) => journal === files.name)
+  const isFinished = files.ended !== undefined || isClosed(folder, files)
+  if (isFinished && its.length === 0) return finishedOf(folder, files)
+  const header = await headerOf(folder, files)
+  const same = its.filter(({ created }) => created === (header?.created ?? 0))
+  if (same.some(({ upTo }) => upTo === undefined)) return undefined // the history has it
+  if (isFinished) return finishedOf(folder, files)
+  if (!header || header.format > format || !isDead(header.process)) return undefined
+  const reader = new JournalReader(folder, files.name, Math.max(0, ...same.map(({ upTo }) => upTo ?? 0)))
+  await reader.refresh(files)
+  if (!reader.closed) await end(folder, reader, files, header, surroundings, temporary)
+  const ended = reader.closed ? undefined : endedNameOf(files)
+  return finishedOf(folder, { ...files, ended })
+}
+
+async function end(
+  folder: string,
+  reader: JournalReader,
+  files: JournalFiles,
+  header: Header,
   { codec, warn }: StoreSurroundings,
   temporary: () => string,
 ): Promise<void> {
-  const names = namesIn(folder)
-  for (const [name, segments] of journalsIn(names)) {
-    if (names.includes(endedName(name))) continue
-    const paths = segments.map(segment => join(folder, segment))
-    const header = mayBeOrphaned(paths)
-    if (!header || !isDead(header.process)) continue
-    const journal = new JournalReader(name)
-    await journal.refresh(paths)
-    if (journal.closed) continue
-    cutTornTail(journal.end.path, journal.end.offset)
-    const { runs, lastRecord } = await journal.readUnsettled()
-    const place = { journal: name, segment: 1 }
-    let text = seal(headerLine({ format, owner: header.owner, process: thisProcess(), created: Date.now(), ...place }))
-    for (const [index, run] of runs.entries()) {
-      const at = Math.max(lastRecord, run.state.timestamp)
-      text += seal(stateLine(run, index + 1, states.crashed(at, lossOf(run, header, lastRecord)), codec, true))
-    }
-    text += seal(closedLine(runs.length + 1, Date.now()))
-    if (createFile(join(folder, endedName(name)), text, temporary(), replace) && runs.length > 0)
-      warn(`${runs.length} runs of process ${header.process.pid} are CRASHED: it ended without finishing them.`, {
-        pid: header.process.pid,
-        owner: header.owner,
-        runs: runs.length,
-      })
+  const { process: dead, owner } = header
+  cutTornTail(reader, warn)
+  const { runs, lastRecord } = await reader.readUnsettled()
+  const place = { journal: files.name, segment: 1 }
+  let text = seal(headerLine({ format, owner, process: thisProcess(), created: Date.now(), ...place }))
+  for (const [index, run] of runs.entries()) {
+    const at = Math.max(lastRecord, run.state.timestamp)
+    text += seal(stateLine(run, index + 1, states.crashed(at, lossOf(run, header, lastRecord)), codec, true))
   }
+  text += seal(closedLine(runs.length + 1, Date.now()))
+  if (!createFile(join(folder, endedNameOf(files)), text, temporary(), replace) || runs.length === 0) return
+  const message = `${runs.length} runs of process ${dead.pid} are CRASHED: it ended without finishing them.`
+  warn(message, { pid: dead.pid, host: dead.host, owner, runs: runs.length, lastRecord })
+}
+
+function endedNameOf({ name, isOld }: JournalFiles): string {
+  return endedName(isOld ? name.slice(0, -'.ndjson'.length) : name)
+}
+
+function finishedOf(folder: string, files: JournalFiles): FinishedJournal {
+  const sizes = filesOf(files).map(file => statSync(join(folder, file), { throwIfNoEntry: false })?.size ?? 0)
+  return { files, bytes: sizes.reduce((sum, size) => sum + size, 0) }
 }
 
 /** Where files cannot be created whole and exclusively: two who write this write the same, so the last may win. */
@@ -54,46 +105,32 @@ function replace(path: string, _text: string, temporary: string): boolean {
   return true
 }
 
-/** The header of a journal that its owner has not closed. `undefined` also if the journal has no first line yet. */
-function mayBeOrphaned(paths: readonly string[]): Header | undefined {
-  if (/\n\{"c":\d+,"q":\d+(,"z":"[0-9a-f]{8}")?\}\n$/.test(endOf(paths.at(-1)!))) return undefined
-  for (const line of beginningOf(paths[0]!).split('\n').slice(0, -1)) {
-    const header = parseLine(line)?.fields.h
-    if (header) return header
-  }
-  return undefined
-}
-
-function beginningOf(path: string): string {
-  return readPart(path, 8192, () => 0)
-}
-
-function endOf(path: string): string {
-  return readPart(path, 128, size => Math.max(0, size - 128))
-}
-
-function readPart(path: string, length: number, from: (size: number) => number): string {
-  const fd = openSync(path, 'r')
-  try {
-    const part = Buffer.alloc(length)
-    return part.toString('utf8', 0, readSync(fd, part, 0, length, from(fstatSync(fd).size)))
-  } finally {
-    closeSync(fd)
-  }
-}
-
 /** Whoever else does the same does exactly the same. */
-function cutTornTail(path: string, end: number): void {
+function cutTornTail({ paths, position }: JournalReader, warn: StoreSurroundings['warn']): void {
+  const path = paths[position.part]
+  if (path === undefined) return
+  const size = statSync(path).size
+  if (size <= position.offset) return
+  warn(
+    `The last line of ${path} was never finished: ${size - position.offset} bytes at byte ${position.offset} do not count.`,
+    {
+      path,
+      offset: position.offset,
+    },
+  )
   try {
-    truncateSync(path, end)
+    truncateSync(path, position.offset)
   } catch {
     // It may belong to another user. Readers pass over it anyway.
   }
 }
 
-function lossOf(run: Run, { owner, process: { pid } }: Header, lastRecord: number): MintakaError {
+function lossOf(run: Run, { owner, process: { pid, host } }: Header, lastRecord: number): MintakaError {
   const what = run.kind === 'flow-run' ? 'flow run' : 'task run'
-  const last = new Date(lastRecord).toISOString()
-  const message = `The process ${pid} that carried out ${what} '${run.name}' ended without finishing it. Its last record is from ${last}.`
-  return new MintakaError('CRASHED', message, { pid, owner })
+  const last = `Its last record is from ${new Date(lastRecord).toISOString()}.`
+  const message =
+    run.runCount > 0
+      ? `The process ${pid} on host '${host}' that carried out ${what} '${run.name}' ended without finishing it. ${last}`
+      : `The process ${pid} on host '${host}' ended before it carried out ${what} '${run.name}', which was recorded but never started. ${last}`
+  return new MintakaError('CRASHED', message, { pid, host, owner, lastRecord })
 }

@@ -25,18 +25,3 @@ export function parseSegmentName(name: string): { readonly journal: string; read
 export function endedName(journal: string): string {
   return `${journal}.ended`
 }
-
-/** The journals among the files of a folder: the names of their files, in order. */
-export function journalsIn(names: readonly string[]): Map<string, string[]> {
-  const journals = new Map<string, string[]>()
-  for (const name of names) {
-    const journal = parseSegmentName(name)?.journal
-    if (journal === undefined) continue
-    const others = journals.get(journal)
-    if (others) others.push(name)
-    else journals.set(journal, [name])
-  }
-  const place = (name: string) => parseSegmentName(name)?.segment ?? 0
-  for (const segments of journals.values()) segments.sort((a, b) => place(a) - place(b))
-  return journals
-}

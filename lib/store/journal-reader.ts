@@ -1,57 +1,46 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { MintakaError } from '../core/errors.js'
 import type { LogEntry } from '../core/logger.js'
 import { enter, type FlowRun, type Run, type TaskRun } from '../core/run.js'
-import { isSettled, isTerminal, type State } from '../core/state.js'
+import { isSettled, isTerminal, type State, states } from '../core/state.js'
 import type { StoredRun } from '../core/store.js'
-import { taskRunId } from '../core/task-calls.js'
-import { rangeOf } from './batch-reader.js'
+import { carryName, type JournalFiles } from './journal-files.js'
+import { type JournalLine, JournalLines, numberOf, type Place, type Position } from './journal-lines.js'
+import { flowRunIdOf, headText, idOf, keyOf, keys, latin1, OpenFiles, textOf, unquoted } from './line-bytes.js'
 import {
   flowRunOf,
   format,
   type Header,
   type Line,
-  logEntryOf,
   noteOf,
-  parametersOf,
   parseLine,
   quoted,
   stateOf,
   type ValueCodec,
 } from './lines.js'
-import { type RawLine, scanLines } from './scan.js'
+import { flowRunIn, logsIn, type Scan, taskRunIn, taskRunsIn } from './run-lines.js'
+import type { RawLine } from './scan.js'
 import { unseal } from './seal.js'
-import { follow, type ReadRun, TaskRunReading } from './task-run-reading.js'
+import { follow, TaskRunReading } from './task-run-reading.js'
+import { type Damage, scanWholeLines } from './whole-lines.js'
 
 /** What is held in memory of a flow run: how it stands, without values, and where its lines are. */
 export interface FlowEntry {
   readonly run: FlowRun
   readonly seq: number
   readonly journal: JournalReader
-  readonly lines: { readonly offset: number; readonly length: number }[]
+  readonly lines: Place[]
+  /** Where to look for what belongs to it. */
+  readonly from: Position
+  /** Its first line is not there: it is damaged, or stands in the history, and these lines came late. */
+  readonly isStray: boolean
 }
-
-/** A file of a journal, and where it begins if all of them were one. */
-interface SegmentPlace {
-  readonly path: string
-  readonly start: number
-  /** How much of its beginning repeats what stands before it. */
-  repeated: number
-}
-
-const codeOf = (letter: string) => letter.charCodeAt(0)
-const [flowRunKey, flowStateKey, taskRunKey, taskStateKey, batchKey, logKey] = ['f', 's', 't', 'u', 'b', 'l'].map(
-  codeOf,
-)
-const [headerKey, closedKey] = ['h', 'c'].map(codeOf)
 
 /**
  * Reads one journal, again and again: each time only what has been added. Lines of flow runs are found by their first
  * key and indexed; those of task runs, which are most of a journal, are looked at only when somebody asks for them.
  */
 export class JournalReader {
-  /** Its name. */
   readonly name: string
   /** `undefined` until the first line is there. */
   header: Header | undefined
@@ -60,25 +49,28 @@ export class JournalReader {
   /** What was recorded in place of a writer that died: the last state of each run, by the run's quoted id. */
   ended: ReadonlyMap<string, Line> | undefined
   readonly flowRuns = new Map<string, FlowEntry>()
-  /** How many lines could not be understood. */
-  damaged = 0
+  /** The segment up to which it has been folded: what was left of those stands in a file of its own. */
+  readonly upTo: number
   /** How far it has been read: the end of its last whole line. */
-  offset = 0
-  readonly #segments: SegmentPlace[] = []
-  #lastLine: { readonly offset: number; readonly length: number } | undefined
+  position: Position = { part: 0, offset: 0 }
+  /** What has been found damaged since somebody looked here. */
+  readonly damage: Damage[] = []
+  readonly #folder: string
+  readonly #lines = new JournalLines([], damage => this.damage.push(damage))
+  /** Whether lines may be about flow runs whose first line is not here. */
+  #hasStrays: boolean
+  /** The flow run of the line before that was looked for, as raw id. */
+  #last = ''
 
-  constructor(name: string) {
+  constructor(folder: string, name: string, upTo = 0) {
+    this.#folder = folder
     this.name = name
+    this.upTo = upTo
+    this.#hasStrays = upTo > 0
   }
 
   get owner(): string {
-    return this.header?.owner ?? ''
-  }
-
-  /** The last of its files, and how far that has been read. */
-  get end(): { readonly path: string; readonly offset: number } {
-    const { path, start } = this.#segments.at(-1)!
-    return { path, offset: this.offset - start }
+    return this.header?.owner ?? this.name.replace(/(-s\d+|(\.\d+)?\.ndjson)$/, '')
   }
 
   /** Whether all of it has been read that there will ever be. */
@@ -86,72 +78,40 @@ export class JournalReader {
     return this.closed || this.ended !== undefined
   }
 
-  /** Reads on to the present end of its files, which are these. */
-  async refresh(paths: readonly string[]): Promise<void> {
-    for (const [index, path] of paths.entries()) {
-      if (index < this.#segments.length - 1) continue
-      const before = index === this.#segments.length ? this.#lastNumber() : 0
-      if (index === this.#segments.length) this.#segments.push({ path, start: this.offset, repeated: 0 })
-      await this.#readOn(this.#segments[index]!, before)
-    }
+  /** Where it is read from, in order. */
+  get paths(): readonly string[] {
+    return this.#lines.parts.map(({ path }) => path)
   }
 
-  async #readOn(segment: SegmentPlace, before: number): Promise<void> {
-    const { path, start } = segment
-    let repeats = before > 0
-    const offset = await scanLines(path, this.offset - start, raw => {
-      const line = opened(path, raw, start)
-      if (!line) this.damaged += 1
-      else {
-        repeats &&= (numberOf(line) ?? 0) <= before
-        if (repeats) segment.repeated = raw.offset - start + raw.end - raw.start + 1
-        else this.#index(line)
-        this.#lastLine = placeOf(line)
-      }
-      return undefined
-    })
-    this.offset = start + offset
+  /** Reads on to the present end. */
+  async refresh(files: JournalFiles, pause?: () => Promise<void> | undefined): Promise<void> {
+    this.#lines.parts = this.#partsOf(files)
+    const index = (line: JournalLine): undefined => this.#index(line)
+    this.position = await this.#lines.read(this.position, index, { pause, ...(pause && { pieceBytes: 256 * 1024 }) })
+    if (files.ended && !this.closed) await this.#readEnd(join(this.#folder, files.ended), files.isOld)
   }
 
-  #lastNumber(): number {
-    const last = this.#lastLine && parseLine(this.#textAt(this.#lastLine))
-    return last?.fields.q ?? 0
+  #partsOf({ name, segments, isOld }: JournalFiles) {
+    const rest = segments.filter(({ segment }) => segment > this.upTo).map(({ file }) => file)
+    const files = this.upTo > 0 ? [carryName(name, this.upTo), ...rest] : rest
+    return files.map(file => ({ path: join(this.#folder, file), sealed: !isOld }))
   }
 
-  /** Goes through the lines from a place on, until `onLine` gives `false`. */
-  async #scan(from: number, onLine: (line: RawLine) => boolean | undefined): Promise<void> {
-    let goesOn = true
-    for (const [index, { path, start, repeated }] of this.#segments.entries()) {
-      const end = this.#segments[index + 1]?.start ?? Number.POSITIVE_INFINITY
-      if (!goesOn || from >= end) continue
-      await scanLines(path, Math.max(from - start, repeated), raw => {
-        const line = opened(path, raw, start)
-        if (line) goesOn = onLine(line) !== false
-        return goesOn
-      })
-    }
-  }
-
-  #textAt({ offset, length }: { readonly offset: number; readonly length: number }): string {
-    const { path, start } = this.#segments.findLast(segment => segment.start <= offset)!
-    const fd = openSync(path, 'r')
-    try {
-      // The brace that ends a sealed line is in the place of its seal.
-      return `${readText(fd, offset - start, length).slice(0, -1)}}`
-    } finally {
-      closeSync(fd)
-    }
-  }
-
-  /** Reads what was recorded in place of the writer. The journal itself must have been read to its end. */
-  async readEnd(path: string): Promise<void> {
+  /** Reads what was recorded in place of the writer. The journal itself has been read to its end. */
+  async #readEnd(path: string, isOld: boolean): Promise<void> {
     const ended = new Map<string, Line>()
-    await scanLines(path, 0, raw => {
-      const line = unseal(raw) ?? raw // not sealed up to format 2
-      const parsed = parseLine(textOf(line))
-      if (parsed && keyOf(raw) !== headerKey) ended.set(idOf(raw), parsed)
-      return undefined
-    })
+    const onDamage = (damage: Damage) => this.damage.push(damage)
+    await scanWholeLines(
+      path,
+      0,
+      raw => {
+        const line = parseLine(textOf(raw))
+        const key = keyOf(raw)
+        if (line && (key === keys.flowState || key === keys.taskState)) ended.set(idOf(raw), line)
+        return undefined
+      },
+      { sealed: !isOld, onDamage },
+    )
     this.ended = ended
     for (const entry of this.flowRuns.values()) {
       const line = ended.get(latin1(quoted(entry.run.id)))
@@ -161,224 +121,171 @@ export class JournalReader {
 
   /** The flow runs of some entries, with their histories and values. */
   async readFlowRuns(entries: readonly FlowEntry[], codec: ValueCodec): Promise<StoredRun<FlowRun>[]> {
-    const runs: StoredRun<FlowRun>[] = []
-    for (const entry of entries) {
-      const lines = entry.lines.map(place => parseLine(this.#textAt(place))!)
-      runs.push(this.#flowRun(lines, codec))
-      // Short reads are far cheaper at once than by way of the loop, which gets its turn in between.
-      if (runs.length % 100 === 0) await nextTurn()
+    const files = new OpenFiles()
+    try {
+      const runs: StoredRun<FlowRun>[] = []
+      for (const entry of entries) {
+        const lines = entry.lines.map(place => this.#lineAt(place, files)).filter(line => line !== undefined)
+        const read = flowRunIn(lines, codec, entry.run) ?? { run: { ...entry.run }, states: [entry.run.state] }
+        runs.push(this.#ended(read, codec))
+        // Short reads are far cheaper at once than by way of the loop, which gets its turn in between.
+        if (runs.length % 100 === 0) await nextTurn()
+      }
+      return runs
+    } finally {
+      files.close()
     }
-    return runs
+  }
+
+  #lineAt({ part, offset, length }: Place, files: OpenFiles): Line | undefined {
+    const bytes = files.read(this.paths[part]!, offset, length)
+    const raw = { bytes, start: 0, end: bytes.length, offset }
+    return parseLine(textOf(unseal(raw) ?? raw))
   }
 
   async readTaskRuns(entry: FlowEntry, codec: ValueCodec): Promise<StoredRun<TaskRun>[]> {
-    const id = latin1(quoted(entry.run.id))
-    const reading = new TaskRunReading(codec)
-    let ended = false
-    await this.#scan(entry.lines[0]!.offset, raw => {
-      const key = keyOf(raw)
-      if (key === taskRunKey || key === taskStateKey) {
-        const task = idOf(raw)
-        const isOurs = reading.found.has(task) || beginsWith(raw, `{"t":${task},"f":${id},"q"`)
-        const line = isOurs ? parseLine(textOf(raw)) : undefined
-        if (line) reading.line(task, line)
-      } else if (key === batchKey) {
-        if (idOf(raw) === id) reading.batch(textOf(raw), id)
-      } else if (key === flowStateKey && idOf(raw) === id) {
-        const line = parseLine(textOf(raw))
-        ended ||= line !== undefined && isTerminal(stateOf(line))
-      }
-      // Once the flow run has ended and all of them have settled, the rest of the journal is about others.
-      return !(ended && reading.unsettled === 0)
-    })
-    return [...reading.found.values()].map(found => this.#ended(found, codec))
+    const found = await taskRunsIn(this.scan(entry.from), entry.run.id, codec)
+    return found.map(each => this.#ended(each, codec))
   }
 
   async readTaskRun(id: string, codec: ValueCodec): Promise<StoredRun<TaskRun> | undefined> {
-    const raw = latin1(quoted(id))
-    const [created, entered] = [`{"t":${raw},`, `{"u":${raw},`]
-    const call = callOf(id)
-    const batched = call && latin1(`{"b":${quoted(call.flowRunId)},`)
-    const reading = new TaskRunReading(codec)
-    let found: ReadRun | undefined
-    await this.#scan(0, line => {
-      if (beginsWith(line, found ? entered : created)) {
-        const parsed = parseLine(textOf(line))
-        if (parsed) reading.line(raw, parsed)
-      } else if (batched !== undefined && beginsWith(line, batched)) {
-        const [lowest, highest] = rangeOf(
-          line.bytes.toString('latin1', line.start, Math.min(line.end, line.start + 1024)),
-        )
-        if (lowest <= call!.number && call!.number <= highest)
-          reading.batch(textOf(line), latin1(quoted(call!.flowRunId)), call!.number)
-      } else return undefined
-      found = reading.found.get(raw)
-      return !(found && isTerminal(found.run.state))
-    })
+    const found = await taskRunIn(this.scan(), id, codec)
     return found && this.#ended(found, codec)
   }
 
-  async readLogs(entry: FlowEntry, codec: ValueCodec): Promise<LogEntry[]> {
-    const ours = latin1(`{"l":${quoted(entry.run.id)},`)
-    const entries: LogEntry[] = []
-    await this.#scan(entry.lines[0]!.offset, raw => {
-      const line = beginsWith(raw, ours) ? parseLine(textOf(raw)) : undefined
-      if (line) entries.push(logEntryOf(line, entry.run.id, codec))
-      return undefined
-    })
-    return entries
+  readLogs(entry: FlowEntry, codec: ValueCodec): Promise<LogEntry[]> {
+    return logsIn(this.scan(entry.from), entry.run.id, codec)
+  }
+
+  /** Its lines from some place on. */
+  scan(from: Position = { part: 0, offset: 0 }): Scan {
+    return onLine => this.#lines.read(from, onLine, { quiet: true })
+  }
+
+  /** Its lines, with where they are; for who copies them. */
+  get lines(): JournalLines {
+    return this.#lines
   }
 
   /** Every run that has not settled, tasks before flows and the latest first, so that children end before parents. */
-  async readUnsettled(): Promise<{ runs: Run[]; lastRecord: number }> {
+  async readUnsettled(pause?: () => Promise<void> | undefined): Promise<{ runs: Run[]; lastRecord: number }> {
     const tasks = new TaskRunReading(undefined, { forgetsSettled: true })
     let lastRecord = this.header?.created ?? 0
-    await this.#scan(0, raw => {
+    const visit = (raw: JournalLine): undefined => {
       const key = keyOf(raw)
-      if (key === headerKey || key === closedKey) return undefined
-      if (key === batchKey) {
+      if (key === keys.header || key === keys.closed) return undefined
+      if (key === keys.batch) {
         tasks.batch(textOf(raw), idOf(raw))
         return undefined
       }
       const line = parseLine(headText(raw))
       if (!line) return undefined
       lastRecord = Math.max(lastRecord, line.fields.at)
-      const id = idOf(raw)
-      if (key === taskRunKey || (key === taskStateKey && tasks.found.has(id))) tasks.line(id, line)
+      if (key === keys.taskRun || key === keys.taskState) tasks.line(idOf(raw), line)
       return undefined
-    })
+    }
+    const options = { quiet: true, pause, ...(pause && { pieceBytes: 256 * 1024 }) }
+    await this.#lines.read({ part: 0, offset: 0 }, visit, options)
     const flows = [...this.flowRuns.values()].map(entry => entry.run).filter(run => !isSettled(run.state))
     const unsettled = [...tasks.found.values()].map(({ run }) => run)
     return { runs: [...unsettled.reverse(), ...flows.reverse()], lastRecord: Math.max(lastRecord, tasks.lastRecord) }
   }
 
-  #index(raw: RawLine): void {
+  #index(raw: JournalLine): undefined {
     const key = keyOf(raw)
-    if (key === taskRunKey || key === taskStateKey || key === batchKey || key === logKey) return
-    if (key === headerKey) this.#readHeader(raw)
-    else if (key === closedKey) this.closed = true
-    else if (key === flowRunKey) {
+    if (key === keys.taskRun || key === keys.taskState || key === keys.batch || key === keys.log) {
+      if (this.#hasStrays || this.damage.length > 0) this.#checkStray(raw)
+    } else if (key === keys.header) this.#readHeader(raw)
+    else if (key === keys.closed) this.closed = true
+    else if (key === keys.flowRun) {
       const line = this.#lineOf(raw)
-      if (!line) return
+      if (!line) return undefined
       const run = flowRunOf(line)
-      this.flowRuns.set(run.id, { run, seq: line.fields.q, journal: this, lines: [placeOf(raw)] })
-    } else if (key === flowStateKey) {
+      const place = placeOf(raw)
+      this.flowRuns.set(run.id, {
+        run,
+        seq: line.fields.q,
+        journal: this,
+        lines: [place],
+        from: place,
+        isStray: false,
+      })
+    } else if (key === keys.flowState) {
       const line = this.#lineOf(raw)
-      const entry = line && this.flowRuns.get(JSON.parse(utf8(idOf(raw))) as string)
-      if (!entry || isTerminal(entry.run.state)) return
+      if (!line) return undefined
+      const id = unquoted(idOf(raw))
+      if (!this.flowRuns.has(id)) this.#checkStray(raw)
+      const entry = this.flowRuns.get(id)
+      if (!entry || isTerminal(entry.run.state)) return undefined
       enter(entry.run, stateOf(line))
       noteOf(entry.run, line)
       entry.lines.push(placeOf(raw))
-    } else this.damaged += 1
+    } else if (!this.#isNewer) this.#damaged(raw)
+    return undefined
   }
 
-  #lineOf(raw: RawLine): Line | undefined {
+  /** Sees to it that the flow run of a line is known, even if its first line is not here. */
+  #checkStray(raw: JournalLine): void {
+    this.#hasStrays = true
+    const id = flowRunIdOf(raw)
+    if (id === this.#last || id === '') return
+    this.#last = id
+    const flowRunId = unquoted(id)
+    if (this.flowRuns.has(flowRunId)) return
+    const line = keyOf(raw) === keys.batch ? undefined : parseLine(headText(raw))
+    const at = line?.fields.at ?? this.header?.created ?? 0
+    const run: FlowRun = { ...lost, id: flowRunId, name: flowRunId, created: at, state: states.pending(at) }
+    const from = { part: raw.part, offset: raw.offset }
+    this.flowRuns.set(flowRunId, { run, seq: numberOf(raw) ?? 0, journal: this, lines: [], from, isStray: true })
+  }
+
+  #lineOf(raw: JournalLine): Line | undefined {
     const line = parseLine(headText(raw))
-    if (!line) this.damaged += 1
+    if (!line) this.#damaged(raw)
     return line
+  }
+
+  #damaged({ part, offset, length }: JournalLine): void {
+    this.damage.push({ path: this.paths[part]!, offset, bytes: length })
   }
 
   #readHeader(raw: RawLine): void {
     const header = parseLine(textOf(raw))?.fields.h
-    if (header && header.format > format)
-      throw new MintakaError(
-        'STORE_FORMAT',
-        `The journal ${this.name} has format ${header.format}; this version of Mintaka knows formats up to ${format}. Use a newer Mintaka, or another folder.`,
-      )
-    this.header = header
+    this.header ??= header
   }
 
-  /** A flow run as it stands after its lines, the first of which has made it, and after the crash of its process. */
-  #flowRun(lines: readonly Line[], codec: ValueCodec): StoredRun<FlowRun> {
-    const run = flowRunOf(lines[0]!, codec)
-    const states: State[] = [run.state]
-    for (const line of lines.slice(1)) {
-      noteOf(run, line)
-      const state = stateOf(line, codec)
-      if (follow(run, state)) states.push(state)
-    }
-    const parameters = parametersOf(lines[0]!, codec)
-    const stored = this.#ended({ run, states }, codec)
-    return parameters === undefined ? stored : { ...stored, parameters }
+  /** Whether a later version has written it, which may write lines of other kinds. */
+  get #isNewer(): boolean {
+    return this.header !== undefined && this.header.format > format
+  }
+
+  /** A flow run of which there are lines, but none that says what it is. */
+  stray(id: string): FlowEntry {
+    const created = this.header?.created ?? 0
+    const run: FlowRun = { ...lost, id, name: id, created, state: states.pending(created) }
+    return { run, seq: 0, journal: this, lines: [], from: { part: 0, offset: 0 }, isStray: true }
   }
 
   /** A run as it stands after the crash of its process, if there was one. */
   #ended<R extends Run>(
-    { run, states }: { readonly run: R; readonly states: State[] },
+    { run, states, parameters }: { run: R; states: State[]; parameters?: unknown },
     codec: ValueCodec,
   ): StoredRun<R> {
     const end = this.ended?.get(latin1(quoted(run.id)))
     const state = end && stateOf(end, codec)
     if (state && follow(run, state)) states.push(state)
-    return { run, states, owner: this.owner }
+    return { run, states, owner: this.owner, ...(parameters !== undefined && { parameters }) }
   }
 }
 
-/** A line of a file as if all files of its journal were one, its seal taken off. `undefined`: the seal is broken. */
-function opened(path: string, raw: RawLine, start: number): RawLine | undefined {
-  const line = isSealed(path) ? unseal(raw) : raw
-  return line && { ...line, offset: line.offset + start }
-}
+const placeOf = ({ part, offset, length }: JournalLine): Place => ({ part, offset, length })
 
-/** Only files of format 3 have numbers of four digits, and their lines are sealed. */
-function isSealed(path: string): boolean {
-  return /\.\d{4,}\.ndjson$/.test(path)
-}
-
-/** The `q` of a line. */
-function numberOf({ bytes, start, end }: RawLine): number | undefined {
-  const match = /,"q":(\d+)/.exec(bytes.toString('latin1', start, Math.min(end, start + 1024)))
-  return match ? Number(match[1]) : undefined
-}
-
-const textOf = ({ bytes, start, end }: RawLine) => bytes.toString('utf8', start, end)
-const placeOf = ({ start, end, offset }: RawLine) => ({ offset, length: end - start })
-const latin1 = (text: string) => Buffer.from(text).toString('latin1')
-const utf8 = (raw: string) => Buffer.from(raw, 'latin1').toString('utf8')
-
-/** The first key of a line, which is one letter. `undefined`: this is no line of ours. */
-function keyOf({ bytes, start, end }: RawLine): number | undefined {
-  return end - start > 4 && bytes[start + 1] === 0x22 && bytes[start + 3] === 0x22 ? bytes[start + 2] : undefined
-}
-
-/** Compares bytes, so `raw` is text as {@link latin1} gives it. */
-function beginsWith({ bytes, start, end }: RawLine, raw: string): boolean {
-  return end - start >= raw.length && bytes.toString('latin1', start, start + raw.length) === raw
-}
-
-/** The id that a line begins with, as it stands there: quoted, its bytes as latin1. */
-function idOf({ bytes, start, end }: RawLine): string {
-  for (let close = start + 6; close < end; close += 1) {
-    const byte = bytes[close]
-    if (byte === 0x5c) close += 1
-    else if (byte === 0x22) return bytes.toString('latin1', start + 5, close + 1)
-  }
-  return ''
-}
-
-/** The flow run and number that the id of a call tells, if it is one. */
-function callOf(id: string): { readonly flowRunId: string; readonly number: number } | undefined {
-  const dash = id.lastIndexOf('-')
-  const call = { flowRunId: id.slice(0, dash), number: Number(id.slice(dash + 1)) }
-  return dash > 0 && taskRunId(call.flowRunId, call.number) === id ? call : undefined
-}
-
-const longest = 16 * 1024
-
-/** A line without most of its value, if that is long: for readers who do not need it. */
-function headText(raw: RawLine): string {
-  if (raw.end - raw.start <= longest) return textOf(raw)
-  const text = raw.bytes.toString('utf8', raw.start, raw.start + longest)
-  return /,"[red]":/.test(text) ? `${text}}` : textOf(raw)
-}
-
-function readText(fd: number, offset: number, length: number): string {
-  const bytes = Buffer.allocUnsafe(length)
-  let done = 0
-  while (done < length) {
-    const count = readSync(fd, bytes, done, length - done, offset + done)
-    if (count === 0) break
-    done += count
-  }
-  return bytes.toString('utf8', 0, done)
-}
+/** What is said of a flow run when nothing is known of its beginning. */
+export const lost = {
+  kind: 'flow-run',
+  flowName: '(damaged)',
+  executor: '',
+  tags: [],
+  totalRunTimeMs: 0,
+  runCount: 0,
+} as const

@@ -5,7 +5,7 @@ import { isMintakaError, MintakaError } from '../core/errors.js'
 import type { LogEntry } from '../core/logger.js'
 import { check, checkOptions } from '../core/options.js'
 import type { FlowRun, Run, TaskRun } from '../core/run.js'
-import { isSettled, messageOf, type State } from '../core/state.js'
+import { isSettled, isTerminal, messageOf, type State } from '../core/state.js'
 import type {
   Ack,
   CacheEntry,
@@ -21,10 +21,11 @@ import { callRecord } from '../core/task-calls.js'
 import { refused } from './acks.js'
 import { Batch } from './batch.js'
 import { Cache } from './cache.js'
-import { addToCatalogue, type CataloguedFlow, catalogued, readCatalogue } from './catalogue.js'
+import { type Catalogue, emptyCatalogue, readCatalogue } from './catalogue.js'
 import { Claims } from './claims.js'
 import { endRunsOfTheDead } from './crashed.js'
 import { fileName, namesIn, replaceFile, sweepTemporaries, temporaryName } from './files.js'
+import { Folding } from './folding.js'
 import { Journal } from './journal.js'
 import {
   closedLine,
@@ -36,6 +37,8 @@ import {
   taskRunLine,
   type ValueCodec,
 } from './lines.js'
+import { sweepLock } from './lock.js'
+import { openCatalogue } from './open-catalogue.js'
 import { thisProcess } from './process-id.js'
 import { Reading } from './reading.js'
 import { ResultFiles } from './result-files.js'
@@ -56,6 +59,12 @@ export interface JsonStoreOptions {
    * carry, leaves its run COMPLETED and is marked as not kept.
    */
   readonly maxResultBytes?: number | undefined
+  /** Journals of engines that have ended are folded into the history when there are so many. Default: 32. */
+  readonly foldJournals?: number | undefined
+  /** Or when they take so many bytes. Default: 16 MiB. */
+  readonly foldBytes?: number | undefined
+  /** How large a file of the history becomes before another one is begun. Default: 64 MiB. */
+  readonly historyBytes?: number | undefined
 }
 
 /**
@@ -73,9 +82,11 @@ export class JsonStore implements Store {
   #surroundings: StoreSurroundings | undefined
   /** What answers questions. It stays when the store is closed. */
   #reading: Reading | undefined
-  readonly #flows = new Map<string, CataloguedFlow>()
   /** The names of flow runs that have not ended, by id. */
   readonly #names = new Map<string, string>()
+  #folding: Folding | undefined
+  /** Flow runs that have ended since the journal was looked at for what may leave it. */
+  #endedFlowRuns = 0
   #posted = 0
 
   /** Throws INVALID_OPTION. */
@@ -85,6 +96,9 @@ export class JsonStore implements Store {
       durability: check.oneOf('process', 'power'),
       segmentBytes: check.positive,
       maxResultBytes: check.positive,
+      foldJournals: check.positive,
+      foldBytes: check.positive,
+      historyBytes: check.positive,
     })
     this.#options = options
   }
@@ -104,7 +118,7 @@ export class JsonStore implements Store {
     this.#surroundings = surroundings
     this.#reading = new Reading(this.#folder, surroundings, () => this.#journal?.flush())
     try {
-      if (surroundings.readOnly) readCatalogue(this.#path('catalogue.json'))
+      if (surroundings.readOnly) this.#checkReadable()
       else await this.#openForWriting(surroundings)
     } catch (error) {
       this.#surroundings = undefined
@@ -122,14 +136,15 @@ export class JsonStore implements Store {
       await journal.close(seq => closedLine(seq, Date.now()))
     } finally {
       this.#names.clear()
-      this.#closeFolder(surroundings)
+      await this.#folding?.settle()
+      this.#folding = undefined
+      this.#removeInbox(surroundings)
     }
   }
 
   createFlowRun(run: FlowRun, options?: { readonly parameters?: unknown }): Ack {
     const journal = this.#journal
     if (!journal) return refused(notOpen)
-    this.#flows.set(run.flowName, catalogued(run))
     this.#names.set(run.id, run.name)
     journal.append(flowRunLine(run, journal.next(), this.#codec, options?.parameters))
     return journal.acknowledged()
@@ -150,6 +165,7 @@ export class JsonStore implements Store {
     const call = callRecord(run)
     if (!(call && this.#batch?.enter(call, state, persist)))
       journal.append(stateLine(run, journal.next(), state, this.#codec, persist))
+    if (run.kind === 'flow-run' && isTerminal(state)) this.#endedFlowRuns += 1
     // The others need no write of their own: they only have to come first in the file.
     if (!isSettled(state)) return undefined
     const ack = journal.acknowledged()
@@ -209,7 +225,7 @@ export class JsonStore implements Store {
   }
 
   async recover(): Promise<void> {
-    if (this.#journal) await endRunsOfTheDead(this.#path('journals'), this.#opened, () => this.#temporary())
+    if (this.#journal) await this.#endRunsOfTheDead(this.#opened, this.#catalogue())
   }
 
   async post(owner: string, command: Command): Promise<void> {
@@ -243,14 +259,14 @@ export class JsonStore implements Store {
       mkdirSync(this.#path(folder), { recursive: true })
       accessSync(this.#path(folder), constants.R_OK | constants.W_OK | constants.X_OK)
     }
-    const path = this.#path('catalogue.json')
-    const { catalogue, damaged } = readCatalogue(path)
+    const temporary = () => this.#temporary()
     sweepTemporaries(this.#path('tmp'))
-    await endRunsOfTheDead(this.#path('journals'), surroundings, () => this.#temporary())
-    if (!catalogue) {
-      if (damaged) surroundings.warn(`The catalogue ${path} was damaged. It has been rebuilt from the journals.`)
-      addToCatalogue(path, await this.#asked.flows(), () => this.#temporary())
-    }
+    sweepLock(this.#path('fold.lock'), temporary)
+    const catalogue = await openCatalogue(this.#folder, surroundings.warn, temporary)
+    const { foldJournals, foldBytes, historyBytes } = this.#options
+    const { warn } = surroundings
+    this.#folding = new Folding({ folder: this.#folder, warn, temporary, foldJournals, foldBytes, historyBytes })
+    await this.#endRunsOfTheDead(surroundings, catalogue)
     this.#journal = this.#newJournal(surroundings)
     this.#batch = new Batch(this.#journal, surroundings.codec)
   }
@@ -264,20 +280,37 @@ export class JsonStore implements Store {
       header: (journal, segment) => headerLine({ format, owner, process: thisProcess(), created, journal, segment }),
       durability,
       segmentBytes,
+      onSegment: journal => this.#rotated(journal),
       warn,
       onDegraded,
       describe: lines => describeUnsaved(lines, id => this.#names.get(id)),
     })
   }
 
-  /** The runs are safe by now, and the rest can be rebuilt: what fails here is told and no more. */
-  #closeFolder({ owner, warn }: StoreSurroundings): void {
-    try {
-      if (this.#flows.size > 0) addToCatalogue(this.#path('catalogue.json'), this.#flows, () => this.#temporary())
-      this.#flows.clear()
-    } catch (error) {
-      warn(`The catalogue of ${this.#folder} could not be written: ${messageOf(error)}`)
-    }
+  /** Folds what has finished, if there is enough of it. */
+  async #endRunsOfTheDead(surroundings: StoreSurroundings, { folded }: Catalogue): Promise<void> {
+    const temporary = () => this.#temporary()
+    this.#folding?.consider(await endRunsOfTheDead(this.#path('journals'), folded, surroundings, temporary))
+  }
+
+  /** The journal goes on in another file. */
+  #rotated(journal: string): void {
+    if (this.#endedFlowRuns === 0) return
+    this.#endedFlowRuns = 0
+    this.#folding?.considerOwn(journal)
+  }
+
+  #catalogue(): Catalogue {
+    return readCatalogue(this.#path('catalogue.json')).catalogue ?? emptyCatalogue()
+  }
+
+  /** Of a store that does not exist nothing can be read; of one that does, everything that is asked for. */
+  #checkReadable(): void {
+    readCatalogue(this.#path('catalogue.json'))
+    namesIn(this.#path('journals'))
+  }
+
+  #removeInbox({ owner }: StoreSurroundings): void {
     try {
       rmdirSync(this.#inbox(owner))
     } catch {

@@ -1,120 +1,332 @@
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LogEntry } from '../core/logger.js'
-import type { FlowRun, TaskRun } from '../core/run.js'
+import type { FlowRun, Run, TaskRun } from '../core/run.js'
+import { isSettled } from '../core/state.js'
 import { type FlowRunFilter, fits, type StoredRun, type StoreSurroundings } from '../core/store.js'
-import { type CataloguedFlow, catalogued } from './catalogue.js'
+import { addFlow, type Catalogue, type CataloguedFlow, catalogued, emptyCatalogue, readCatalogue } from './catalogue.js'
 import { namesIn } from './files.js'
-import { endedName, journalsIn } from './journal-names.js'
+import { History, type HistoryEntry, hasMoved } from './history.js'
+import { type JournalFiles, journalsOf } from './journal-files.js'
 import { type FlowEntry, JournalReader } from './journal-reader.js'
+import { headerOf } from './journal-state.js'
+import { callOf } from './line-bytes.js'
+import type { ValueCodec } from './lines.js'
+import { isDead } from './process-id.js'
+import { rebuild } from './rebuild.js'
+import { logsIn, type Scan, taskRunIn, taskRunsIn } from './run-lines.js'
+import type { Damage } from './whole-lines.js'
+
+export interface ReadingSurroundings extends Pick<StoreSurroundings, 'warn'> {
+  readonly codec: ValueCodec
+}
+
+/** How often a question is asked again when files have gone in the middle of it. */
+const attempts = 100
 
 /**
- * Answers what the store is asked, from what is in the folder at that moment, whoever else writes there: it knows the
- * journals, remembers how far it has read them, and reads on. It takes no locks and changes nothing.
+ * Answers what the store is asked, from what is in the folder at that moment, whoever else writes there: from the journals,
+ * of which it remembers how far it has read them, and from the history. It takes no locks and changes nothing.
  */
 export class Reading {
   readonly #folder: string
-  readonly #surroundings: Pick<StoreSurroundings, 'codec' | 'warn'>
+  readonly #journals: string
+  readonly #surroundings: ReadingSurroundings
   readonly #flush: () => void
   readonly #readers = new Map<string, JournalReader>()
+  #catalogue: Catalogue = emptyCatalogue()
+  /** Tells whether the file of the catalogue is still the one that has been read. */
+  #seen = ''
+  #history: History
+  readonly #checked = new Set<string>()
+  /** What has been told of damage. */
+  readonly #told = new Set<string>()
+  #damage: Damage[] = []
   #refreshing: Promise<unknown> = Promise.resolve()
 
   /** `flush` writes what this process has not written yet; it is called before anything is read. */
-  constructor(folder: string, surroundings: Pick<StoreSurroundings, 'codec' | 'warn'>, flush: () => void) {
-    this.#folder = join(folder, 'journals')
+  constructor(folder: string, surroundings: ReadingSurroundings, flush: () => void) {
+    this.#folder = folder
+    this.#journals = join(folder, 'journals')
     this.#surroundings = surroundings
     this.#flush = flush
+    this.#history = this.#historyOf(this.#catalogue)
   }
 
   /** Flow runs, newest first. */
-  async listFlowRuns(filter: FlowRunFilter): Promise<StoredRun<FlowRun>[]> {
-    await this.#refresh()
-    const found: FlowEntry[] = []
-    for (const { flowRuns } of this.#readers.values())
-      for (const entry of flowRuns.values()) if (fits(entry.run, filter)) found.push(entry)
-    found.sort((a, b) => b.run.created - a.run.created || b.seq - a.seq)
-    return this.#readFlowRuns(found.slice(0, filter.limit))
+  listFlowRuns(filter: FlowRunFilter): Promise<StoredRun<FlowRun>[]> {
+    return this.#ask(async history => {
+      const live: FlowEntry[] = []
+      for (const { flowRuns } of this.#readers.values())
+        for (const entry of flowRuns.values())
+          if (fits(entry.run, filter) && !(entry.isStray && (await history.find(entry.run.id)))) live.push(entry)
+      const times = live.map(({ run }) => run.created)
+      const folded = await history.newest(filter, times)
+      const all = [
+        ...live.map(entry => ({ created: entry.run.created, q: entry.seq, entry })),
+        ...folded.map(entry => ({ created: entry.created, q: entry.q, entry })),
+      ]
+      all.sort((a, b) => b.created - a.created || b.q - a.q)
+      return this.#readFlowRuns(
+        all.slice(0, filter.limit).map(({ entry }) => entry),
+        history,
+      )
+    })
   }
 
-  async getFlowRun(id: string): Promise<StoredRun<FlowRun> | undefined> {
-    const entry = await this.#find(id)
-    return entry && (await this.#readFlowRuns([entry]))[0]
+  getFlowRun(id: string): Promise<StoredRun<FlowRun> | undefined> {
+    return this.#ask(async history => {
+      const entry = await this.#find(id, history)
+      return entry && (await this.#readFlowRuns([entry], history))[0]
+    })
   }
 
   /** The task runs of a flow run, in call order. */
-  async listTaskRuns(flowRunId: string): Promise<StoredRun<TaskRun>[]> {
-    const entry = await this.#find(flowRunId)
-    return entry ? entry.journal.readTaskRuns(entry, this.#surroundings.codec) : []
+  listTaskRuns(flowRunId: string): Promise<StoredRun<TaskRun>[]> {
+    return this.#ask(async history => {
+      const entry = await this.#find(flowRunId, history)
+      if (!entry) return []
+      if (isHistory(entry)) {
+        const found = await taskRunsIn(this.#scanOf(entry, history), flowRunId, this.#codec)
+        return found.map(({ run, states }) => ({ run, states, owner: entry.owner }))
+      }
+      const isGone = isOwnerGone(entry.journal)
+      return (await entry.journal.readTaskRuns(entry, this.#codec)).map(stored => withOwner(stored, isGone))
+    })
   }
 
-  async getTaskRun(id: string): Promise<StoredRun<TaskRun> | undefined> {
-    await this.#refresh()
+  getTaskRun(id: string): Promise<StoredRun<TaskRun> | undefined> {
+    return this.#ask(async history => {
+      const flowRunId = callOf(id)?.flowRunId
+      const entry = flowRunId === undefined ? undefined : await this.#find(flowRunId, history)
+      if (entry && isHistory(entry)) {
+        const found = await taskRunIn(this.#scanOf(entry, history), id, this.#codec)
+        if (found) return { run: found.run, states: found.states, owner: entry.owner }
+      } else if (entry) {
+        const found = await entry.journal.readTaskRun(id, this.#codec)
+        if (found) return withOwner(found, isOwnerGone(entry.journal))
+      }
+      return this.#searchTaskRun(id, history)
+    })
+  }
+
+  /** One whose id does not tell to which flow run it belongs. */
+  async #searchTaskRun(id: string, history: History): Promise<StoredRun<TaskRun> | undefined> {
     const newestFirst = [...this.#readers.values()].sort((a, b) => (b.header?.created ?? 0) - (a.header?.created ?? 0))
     for (const reader of newestFirst) {
-      const found = await reader.readTaskRun(id, this.#surroundings.codec)
-      if (found) return found
+      const found = await reader.readTaskRun(id, this.#codec)
+      if (found) return withOwner(found, isOwnerGone(reader))
     }
-    return undefined
+    return history.searchTaskRun(id, this.#codec)
   }
 
   /** In the order in which they were written. */
-  async listLogs(flowRunId: string): Promise<LogEntry[]> {
-    const entry = await this.#find(flowRunId)
-    return entry ? entry.journal.readLogs(entry, this.#surroundings.codec) : []
+  listLogs(flowRunId: string): Promise<LogEntry[]> {
+    return this.#ask(async history => {
+      const entry = await this.#find(flowRunId, history)
+      if (!entry) return []
+      return isHistory(entry)
+        ? logsIn(this.#scanOf(entry, history), flowRunId, this.#codec)
+        : entry.journal.readLogs(entry, this.#codec)
+    })
   }
 
-  /** The flows that have run, by name, as a catalogue has them. */
-  async flows(): Promise<Map<string, CataloguedFlow>> {
-    await this.#refresh()
-    const flows = new Map<string, CataloguedFlow>()
-    for (const { flowRuns } of this.#readers.values())
-      for (const { run } of flowRuns.values())
-        if (run.created >= (flows.get(run.flowName)?.lastRun ?? 0)) flows.set(run.flowName, catalogued(run))
-    return flows
+  /** The flows that have run, by name. */
+  flows(): Promise<Record<string, CataloguedFlow>> {
+    return this.#ask(async () => {
+      const flows: Record<string, CataloguedFlow> = Object.assign(Object.create(null), this.#catalogue.flows)
+      for (const { flowRuns } of this.#readers.values())
+        for (const { run, isStray } of flowRuns.values()) if (!isStray) addFlow(flows, run.flowName, catalogued(run))
+      return flows
+    })
   }
 
-  async #find(flowRunId: string): Promise<FlowEntry | undefined> {
-    await this.#refresh()
+  /** A journal has it, or the history. Lines of it in a journal that are strays came late, or are all that is left of it. */
+  async #find(flowRunId: string, history: History): Promise<FlowEntry | HistoryEntry | undefined> {
+    let stray: FlowEntry | undefined
     for (const { flowRuns } of this.#readers.values()) {
       const entry = flowRuns.get(flowRunId)
-      if (entry) return entry
+      if (entry && !entry.isStray) return entry
+      stray ??= entry
     }
-    return undefined
+    return (await history.find(flowRunId)) ?? stray
   }
 
-  async #readFlowRuns(entries: readonly FlowEntry[]): Promise<StoredRun<FlowRun>[]> {
+  /** The lines of a flow run in the history, and those that have come late. */
+  #scanOf(entry: HistoryEntry, history: History): Scan {
+    return async onLine => {
+      let goesOn = true
+      const visit: typeof onLine = line => {
+        goesOn = onLine(line) !== false
+        return goesOn
+      }
+      await history.scan(entry)(visit)
+      for (const reader of this.#readers.values()) {
+        const stray = reader.flowRuns.get(entry.i)
+        if (goesOn && stray) await reader.scan(stray.from)(visit)
+      }
+    }
+  }
+
+  async #readFlowRuns(entries: readonly (FlowEntry | HistoryEntry)[], history: History): Promise<StoredRun<FlowRun>[]> {
+    const folded = entries.filter(isHistory)
     const byJournal = new Map<JournalReader, FlowEntry[]>()
     for (const entry of entries) {
+      if (isHistory(entry)) continue
       const others = byJournal.get(entry.journal)
       if (others) others.push(entry)
       else byJournal.set(entry.journal, [entry])
     }
-    const stored = new Map<FlowEntry, StoredRun<FlowRun>>()
-    for (const [journal, its] of byJournal)
-      for (const [index, run] of (await journal.readFlowRuns(its, this.#surroundings.codec)).entries())
-        stored.set(its[index]!, run)
+    const stored = new Map<FlowEntry | HistoryEntry, StoredRun<FlowRun>>()
+    for (const [journal, its] of byJournal) {
+      const isGone = isOwnerGone(journal)
+      for (const [index, run] of (await journal.readFlowRuns(its, this.#codec)).entries())
+        stored.set(its[index]!, withOwner(run, isGone))
+    }
+    for (const [index, run] of (await history.readFlowRuns(folded, this.#codec)).entries())
+      stored.set(folded[index]!, run)
     return entries.map(entry => stored.get(entry)!)
   }
 
-  /** Reads what has been added to any journal since. One at a time: readers remember offsets. */
-  #refresh(): Promise<void> {
+  /** Answers a question from one state of the folder; again, if that has changed too far in the middle. */
+  async #ask<T>(answer: (history: History) => Promise<T>): Promise<T> {
     this.#flush()
-    const refreshed = this.#refreshing.then(() => this.#readJournals())
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#refresh()
+        return await answer(this.#history)
+      } catch (error) {
+        if (attempt === attempts || !hasMoved(error)) throw error
+      } finally {
+        this.#history.rest()
+        this.#tell()
+      }
+    }
+  }
+
+  /** Reads what has been added since. One at a time: readers remember offsets. */
+  #refresh(): Promise<void> {
+    const refreshed = this.#refreshing.then(async () => {
+      do {
+        await this.#readCatalogue()
+        await this.#readJournals()
+        // What is folded now is removed when the next folding is done: then some of it may have been missed.
+      } while (generationIn(this.#path) > this.#catalogue.generation + 1)
+    })
     this.#refreshing = refreshed.catch(() => {})
     return refreshed
   }
 
+  async #readCatalogue(): Promise<void> {
+    const seen = stampOf(this.#path)
+    if (seen === this.#seen) return
+    const { catalogue, damaged } = readCatalogue(this.#path)
+    // Without it the history still tells what there is.
+    const rebuilt = catalogue ? undefined : await rebuild(this.#folder)
+    this.#catalogue = catalogue ?? rebuilt!.catalogue
+    if (damaged) this.#warnOnce(`The catalogue ${this.#path} is damaged. What it held is read from the history.`)
+    this.#seen = seen
+    this.#history = this.#historyOf(this.#catalogue, rebuilt?.indexes)
+  }
+
+  #historyOf(catalogue: Catalogue, indexes?: ReadonlyMap<string, Buffer>): History {
+    const seen = this.#seen
+    return new History(this.#folder, catalogue, {
+      onDamage: damage => this.#damage.push(damage),
+      isCurrent: () => seen === this.#seen && stampOf(this.#path) === seen,
+      checked: this.#checked,
+      indexes,
+    })
+  }
+
   async #readJournals(): Promise<void> {
-    // A journal that somebody has ended by the time of this list has got its last line, which is read after it.
-    const names = namesIn(this.#folder)
-    for (const [name, segments] of journalsIn(names)) {
-      let reader = this.#readers.get(name)
-      if (!reader) this.#readers.set(name, (reader = new JournalReader(name)))
-      if (reader.finished) continue
-      const damaged = reader.damaged
-      await reader.refresh(segments.map(segment => join(this.#folder, segment)))
-      if (reader.damaged > damaged)
-        this.#surroundings.warn(`${reader.damaged} lines of ${reader.end.path} are damaged and left out.`)
-      if (names.includes(endedName(name))) await reader.readEnd(join(this.#folder, endedName(name)))
+    const journals = journalsOf(namesIn(this.#journals))
+    for (const name of this.#readers.keys()) if (!journals.has(name)) this.#readers.delete(name)
+    for (const files of journals.values()) {
+      const reader = await this.#readerOf(files)
+      if (!reader || reader.finished) continue
+      await reader.refresh(files)
+      this.#damage.push(...reader.damage.filter(damage => !this.#told.has(keyOf(damage))))
     }
   }
+
+  /** The reader of a journal; `undefined`: the history has all of it. */
+  async #readerOf(files: JournalFiles): Promise<JournalReader | undefined> {
+    const { name } = files
+    const folded = this.#catalogue.folded.filter(({ journal }) => journal === name)
+    let upTo = 0
+    if (folded.length > 0) {
+      const created = (await headerOf(this.#journals, files))?.created ?? 0
+      const its = folded.filter(each => each.created === created)
+      if (its.some(each => each.upTo === undefined)) {
+        this.#readers.delete(name)
+        return undefined
+      }
+      upTo = Math.max(0, ...its.map(each => each.upTo ?? 0))
+    }
+    let reader = this.#readers.get(name)
+    if (reader?.upTo !== upTo) reader = undefined
+    if (!reader) this.#readers.set(name, (reader = new JournalReader(this.#journals, name, upTo)))
+    return reader
+  }
+
+  #tell(): void {
+    const byPath = new Map<string, Damage[]>()
+    for (const damage of this.#damage) {
+      if (this.#told.has(keyOf(damage))) continue
+      this.#told.add(keyOf(damage))
+      byPath.set(damage.path, [...(byPath.get(damage.path) ?? []), damage])
+    }
+    this.#damage = []
+    for (const [path, places] of byPath) {
+      const [first] = places
+      const what = places.length === 1 ? `1 line of ${path} is` : `${places.length} lines of ${path} are`
+      const isIndex = path.startsWith(join(this.#folder, 'index'))
+      this.#surroundings.warn(
+        isIndex
+          ? `The index ${path} is damaged. It is made anew from the history; 'mintaka store rebuild' does that for good.`
+          : `${what} damaged and left out, at byte ${first!.offset}${places.length > 1 ? ' and later' : ''}.`,
+        { path, offset: first!.offset, places: places.length },
+      )
+    }
+  }
+
+  #warnOnce(message: string): void {
+    if (this.#told.has(message)) return
+    this.#told.add(message)
+    this.#surroundings.warn(message)
+  }
+
+  get #path(): string {
+    return join(this.#folder, 'catalogue.json')
+  }
+
+  get #codec() {
+    return this.#surroundings.codec
+  }
+}
+
+const keyOf = ({ path, offset }: Damage) => `${path}:${offset}`
+
+function isHistory(entry: FlowEntry | HistoryEntry): entry is HistoryEntry {
+  return 'segment' in entry
+}
+
+/** Whether the process that writes a journal has died, and nobody has ended its runs yet. */
+function isOwnerGone({ finished, header }: JournalReader): boolean {
+  return !finished && header !== undefined && isDead(header.process)
+}
+
+function withOwner<R extends Run>(stored: StoredRun<R>, isGone: boolean): StoredRun<R> {
+  return isGone && !isSettled(stored.run.state) ? { ...stored, ownerGone: true } : stored
+}
+
+/** Changes whenever the file is replaced. */
+function stampOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
+  return stat ? `${stat.ino} ${stat.mtimeNs} ${stat.size}` : 'none'
+}
+
+function generationIn(path: string): number {
+  return readCatalogue(path).catalogue?.generation ?? 0
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { MintakaError } from '../core/errors.js'
 import type { Ack } from '../core/store.js'
 import { type Group, newGroup } from './acks.js'
-import { syncFolder } from './files.js'
-import { endedName, journalName, segmentName } from './journal-names.js'
+import { namesIn, syncFolder } from './files.js'
+import { journalName, segmentName } from './journal-names.js'
 import { seal } from './seal.js'
 import { type JournalFs, Segment } from './segment.js'
 import { isOfTheFile, Trouble, whyAndFix } from './trouble.js'
@@ -21,6 +21,8 @@ export interface SegmentsOptions {
   /** How large a segment becomes before the next one begins. Default: 16 MiB. */
   readonly segmentBytes?: number | undefined
   readonly warn: (message: string, fields?: Readonly<Record<string, unknown>>) => void
+  /** It goes on in another segment than its first. */
+  readonly onSegment?: ((journal: string) => void) | undefined
   /** It cannot be written, and why; `over` resolves when it can again, or is closed. */
   readonly onDegraded?: ((reason: string, over: Promise<void>) => void) | undefined
   /** Says of lines that could not be saved which runs they are about. */
@@ -176,6 +178,7 @@ export class Segments {
         const segment = new Segment(path, seal(this.#options.header(name, number)), this.#fs)
         this.#name = name
         this.#segments = number
+        if (number > 1) this.#options.onSegment?.(name)
         this.#path = path
         if (this.#options.durability === 'power') syncFolder(this.#options.folder, this.#fs)
         return segment
@@ -185,10 +188,9 @@ export class Segments {
     }
   }
 
-  /** Whether there is, or was, a journal of that name without a first segment. */
+  /** Whether there are files of a journal of that name. Its first segment may have been folded. */
   #isTaken(name: string): boolean {
-    const { folder } = this.#options
-    return [endedName(name), `${name}.ndjson`].some(file => this.#fs.existsSync(join(folder, file)))
+    return namesIn(this.#options.folder).some(file => file.startsWith(`${name}.`))
   }
 
   /** The next line begins another one. The file is given back when it is on the disk. */

@@ -1,7 +1,8 @@
 import { enter, type Run, type TaskRun } from '../core/run.js'
-import { isSettled, isTerminal, type State } from '../core/state.js'
+import { isSettled, isTerminal, type State, states } from '../core/state.js'
 import type { Codec } from '../core/store.js'
 import { type RowListener, readBatch } from './batch-reader.js'
+import { callOf, unquoted } from './line-bytes.js'
 import { type Line, stateOf, taskRunOf } from './lines.js'
 
 /** A task run as far as it has been read. */
@@ -29,8 +30,9 @@ export class TaskRunReading {
 
   /** A line of one run: a new one, or a state. */
   line(id: string, line: Line): void {
+    if (line.fields.t !== undefined) return this.#create(id, taskRunOf(line, this.#codec))
     const found = this.found.get(id)
-    if (!found) return this.#create(id, taskRunOf(line, this.#codec))
+    if (!found) return this.#createLost(id, line)
     const { child, ih } = line.fields
     if (child !== undefined) found.run.childFlowRunId = child
     if (ih !== undefined) found.run.inputHash = ih
@@ -52,8 +54,13 @@ export class TaskRunReading {
           id = `${stem}-${number}"`
           found = this.found.get(id)
         }
-        if (found && inputHash !== undefined) found.run.inputHash = inputHash
-        if (found) this.#enter(id, found, state)
+        if (!found) {
+          this.#createLost(id, state)
+          found = this.found.get(id)
+        } else {
+          if (inputHash !== undefined) found.run.inputHash = inputHash
+          this.#enter(id, found, state)
+        }
       },
     }
     readBatch(text, rows, this.#codec, only)
@@ -67,6 +74,18 @@ export class TaskRunReading {
     this.found.set(id, { run, states: [run.state] })
   }
 
+  /** A run whose first line is damaged: what became of it is known all the same. */
+  #createLost(id: string, line: Line | State): void {
+    const call = callOf(unquoted(id))
+    if (!call) return
+    const state = 'fields' in line ? stateOf(line, this.#codec, call.flowRunId) : line
+    if (this.#forgetsSettled && isSettled(state)) return
+    const run = { ...lost, id: unquoted(id), name: unquoted(id), flowRunId: call.flowRunId, created: state.timestamp }
+    this.#create(id, { ...run, state: states.pending(state.timestamp) })
+    const found = this.found.get(id)
+    if (found) this.#enter(id, found, state)
+  }
+
   #enter(id: string, { run, states }: ReadRun, state: State): void {
     this.lastRecord = Math.max(this.lastRecord, state.timestamp)
     const wasSettled = isSettled(run.state)
@@ -77,6 +96,18 @@ export class TaskRunReading {
     if (hasSettled && this.#forgetsSettled) this.found.delete(id)
   }
 }
+
+/** What is said of a run when nothing is known of its beginning. */
+const lost = {
+  kind: 'task-run',
+  taskName: '(damaged)',
+  taskKey: '',
+  dynamicKey: 0,
+  tags: [],
+  inputs: [],
+  totalRunTimeMs: 0,
+  runCount: 0,
+} as const
 
 /** Enters a state unless the run has ended: what is terminal stays, whatever a damaged writer may have added. */
 export function follow(run: Run, state: State): boolean {

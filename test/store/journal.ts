@@ -197,8 +197,8 @@ test('a journal never writes into a file that is there already, and takes no nam
   }
   await journal.close(closed)
   for (const name of others) t.equal(read(name), 'of another\n')
-  t.equal(read('a-s4.0001.ndjson'), segment(1, [line('1')], 'a-s4'))
-  t.equal(read('a-s4.0003.ndjson'), segment(3, [line('2')], 'a-s4'))
+  t.equal(read('a-s5.0001.ndjson'), segment(1, [line('1')], 'a-s5'))
+  t.equal(read('a-s5.0002.ndjson'), segment(2, [line('2')], 'a-s5'))
 })
 
 test('a short write is carried on where it stopped', async t => {

@@ -78,6 +78,12 @@ async function unfinishedJournal(t: Test, process: ProcessId): Promise<string> {
   return header + header + lines.join('\n')
 }
 
+/** The same, as format 1 had it: one header, and no seals. */
+async function formatOne(t: Test, process: ProcessId): Promise<string> {
+  const [, , ...lines] = (await unfinishedJournal(t, process)).replace(/,"z":"[0-9a-f]{8}"\}$/gm, '}').split('\n')
+  return [JSON.stringify({ h: { format: 1, owner: 'w', process, created: 1000 } }), ...lines].join('\n')
+}
+
 function folderWith(t: Test, journal: string): string {
   return t.testdir({ journals: { 'w.0001.ndjson': journal } })
 }
@@ -214,20 +220,50 @@ test('a store that was not opened says so', async t => {
   await t.rejects(store.createFlowRun(flowRun('a'))!, { code: 'STORE_WRITE_FAILED' })
 })
 
-test('a newer format is refused, whether the catalogue or a journal has it', async t => {
-  const message = /format 7; this version of Mintaka knows formats up to 3/
-  const newer = new JsonStore({ folder: t.testdir({ 'catalogue.json': '{"format":7,"shape":"unknown"}' }) })
-  for (const readOnly of [false, true])
-    await t.rejects(newer.open({ owner: 'a', codec, warn: message => t.fail(message), readOnly }), {
-      code: 'STORE_FORMAT',
-      message,
-    })
+test('a store of a newer format is read as far as it is understood, and never written', async t => {
+  const folder = t.testdir()
+  const { store: before } = await opened(t, folder)
+  const run = flowRun('a')
+  await before.createFlowRun(run)
+  await change(before, run, states.completed(2000, 1))
+  await before.close()
+  const newer = '{"format":7,"generation":1,"shape":"unknown"}'
+  writeFileSync(`${folder}/catalogue.json`, newer)
   const header = { format: 7, owner: 'w', process: thisProcess(), created: 1 }
-  const { store } = await opened(t, folderWith(t, seal(headerLine(header))), { readOnly: true })
-  await t.rejects(store.listFlowRuns(), { code: 'STORE_FORMAT', message })
+  const lines = [{ h: header }, { h: header }, { y: 'of the future', q: 1 }]
+  const journal = lines.map(line => seal(`${JSON.stringify(line)}\n`)).join('')
+  writeFileSync(`${folder}/journals/w.0001.ndjson`, journal)
+  const refused = new JsonStore({ folder })
+  await t.rejects(refused.open({ owner: 'a', codec, warn: message => t.fail(message) }), {
+    code: 'STORE_FORMAT',
+    message: /has format 7; this version of Mintaka writes formats up to 3.*Use a newer Mintaka, or set MINTAKA_HOME/,
+  })
+  const { store, warnings } = await opened(t, folder, { readOnly: true })
+  t.strictSame(
+    (await store.listFlowRuns()).map(({ run }) => run.id),
+    ['a'],
+  )
+  t.strictSame(warnings, [])
+  t.equal(readFileSync(`${folder}/catalogue.json`, 'utf8'), newer)
+  t.equal(readFileSync(`${folder}/journals/w.0001.ndjson`, 'utf8'), journal)
 })
 
-test('a damaged catalogue is rebuilt from the journals', async t => {
+test('a catalogue of an older format is brought to this one, and kept as it was', async t => {
+  const old = '{"format":2,"generation":0,"flows":{"etl":{"lastRun":7}}}'
+  const folder = t.testdir({ 'catalogue.json': old, journals: { 'w.ndjson': await formatOne(t, thisProcess()) } })
+  const { store, warnings } = await opened(t, folder)
+  t.equal((await store.listTaskRuns('flow')).length, 4)
+  t.match(JSON.parse(readFileSync(`${folder}/catalogue.json`, 'utf8')), {
+    format: 3,
+    generation: 0,
+    flows: { etl: { lastRun: 7 } },
+    segments: [],
+  })
+  t.equal(readFileSync(`${folder}/catalogue.format-2.json`, 'utf8'), old)
+  t.strictSame(warnings, [])
+})
+
+test('a damaged or foreign catalogue is rebuilt, and what it was is kept', async t => {
   const folder = t.testdir()
   const { store } = await opened(t, folder)
   const runs = [flowRun('a', { file: '/old.ts' }), flowRun('b', { created: 2000, file: '/new.ts' })]
@@ -237,26 +273,20 @@ test('a damaged catalogue is rebuilt from the journals', async t => {
   }
   await store.close()
   const path = `${folder}/catalogue.json`
-  const whole = JSON.parse(readFileSync(path, 'utf8'))
-  t.strictSame(whole.flows.etl, { file: '/new.ts', lastRun: 2000 })
-  t.strictSame(Object.keys(whole.flows).sort(), ['__proto__', 'etl'])
-  for (const text of ['', '{"format":2,"flo', 'null', '[]']) {
+  const whole = readFileSync(path, 'utf8')
+  const flipped = whole.replace('"generation": 0', '"generation": 1')
+  for (const text of ['', whole.slice(0, 20), 'null', '[]', '{"name":"of something else"}', flipped]) {
     writeFileSync(path, text)
+    const reader = await opened(t, folder, { readOnly: true })
+    t.equal((await reader.store.listFlowRuns()).length, 3, text)
+    t.match(reader.warnings, [/catalogue\.json is damaged\. What it held is read from the history/])
     const again = await opened(t, folder)
-    t.match(again.warnings, [/was damaged. It has been rebuilt/], text)
-    t.strictSame(JSON.parse(readFileSync(path, 'utf8')), whole)
+    t.match(again.warnings, [/was damaged\. It has been rebuilt from the history and the journals; what it was is in/])
+    const kept = /is in (.*damaged-.*\.json)\.$/.exec(again.warnings[0] ?? '')?.[1] ?? ''
+    t.equal(readFileSync(kept, 'utf8'), text)
+    t.equal((await again.store.listFlowRuns()).length, 3)
     await again.store.close()
   }
-})
-
-test('flows of several engines are in one catalogue', async t => {
-  const folder = t.testdir()
-  const engines = await Promise.all(Array.from({ length: 5 }, () => opened(t, folder)))
-  for (const [index, { store }] of engines.entries())
-    await store.createFlowRun(flowRun(`run-${index}`, { flowName: `flow-${index}` }))
-  await Promise.all(engines.map(({ store }) => store.close()))
-  const { flows } = JSON.parse(readFileSync(`${folder}/catalogue.json`, 'utf8'))
-  t.strictSame(Object.keys(flows).sort(), ['flow-0', 'flow-1', 'flow-2', 'flow-3', 'flow-4'])
 })
 
 test('a file in the place of the folder is refused with a sentence that says what to do', async t => {
@@ -283,7 +313,7 @@ test('runs of a dead process become CRASHED at the next opening, what rests and 
   t.ok(state?.type === 'CRASHED' && isMintakaError(state.error, 'CRASHED'))
   t.equal(
     state?.message,
-    `The process ${dead.pid} that carried out task run 'name-of-under-way' ended without finishing it. Its last record is from 1970-01-01T00:00:01.005Z.`,
+    `The process ${dead.pid} on host '${dead.host}' that carried out task run 'name-of-under-way' ended without finishing it. Its last record is from 1970-01-01T00:00:01.005Z.`,
   )
   t.strictSame([crashed?.run.endTime, crashed?.run.totalRunTimeMs], [1005, 3])
   t.equal(crashed?.owner, 'w')

@@ -126,7 +126,10 @@ for (const atOnce of [1, 100])
     )
     const state = flowRun?.run.state
     t.ok(state?.type === 'CRASHED' && isMintakaError(state.error, 'CRASHED'))
-    t.match(state?.message, new RegExp(`^The process ${child.pid} that carried out flow run 'calm-owl'.* from 20..-`))
+    t.match(
+      state?.message,
+      new RegExp(`^The process ${child.pid} on host '.*' that carried out flow run 'calm-owl'.* from 20..-`),
+    )
     t.equal(flowRun?.run.endTime, state?.timestamp)
 
     const runs = await store.listTaskRuns('flow-w')

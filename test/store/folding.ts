@@ -1,0 +1,272 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import tap, { type Test, test } from 'tap'
+import { type State, states } from '../../lib/core/state.js'
+import { JsonStore, type JsonStoreOptions } from '../../lib/store/json.js'
+import { thisProcess } from '../../lib/store/process-id.js'
+import { codec } from '../../lib/values/json.js'
+import { change, flowRun, taskRun } from './fixtures/runs.js'
+
+tap.setTimeout(240_000) // hundreds of stores are opened and synced, on whatever machine this is
+
+let openings = 0
+
+async function opened(
+  t: Test,
+  folder: string,
+  options: JsonStoreOptions & { owner?: string; readOnly?: boolean } = {},
+) {
+  const { owner = `engine-${++openings}`, readOnly, ...others } = options
+  const store = new JsonStore({ folder, ...others })
+  const warnings: string[] = []
+  await store.open({ owner, codec, warn: message => warnings.push(message), readOnly })
+  t.teardown(() => store.close())
+  return { store, warnings }
+}
+
+/** A flow run with two task runs and a log line, from its beginning to its end. */
+async function carryOut(store: JsonStore, id: string, created: number, end: State = states.completed(created + 5, id)) {
+  const flow = flowRun(id, {
+    created,
+    state: states.pending(created),
+    name: `name of ${id}`,
+    flowName: `flow-${created % 3}`,
+  })
+  await store.createFlowRun(flow)
+  await change(store, flow, states.running(created + 1, 1))
+  for (const number of [0, 1]) {
+    const task = taskRun(`${id}-${number}`, id, { created, dynamicKey: number, state: states.pending(created + 2) })
+    store.createTaskRun(task)
+    await change(store, task, states.running(created + 3, 1))
+    await change(store, task, states.completed(created + 4, { number }))
+  }
+  store.appendLog({ flowRunId: id, level: 'info', message: `log of ${id}`, timestamp: created + 4 })
+  await change(store, flow, end)
+}
+
+/** Everything that a store tells, so that two can be compared. */
+async function told(store: JsonStore) {
+  const runs = await store.listFlowRuns()
+  const tasks = await Promise.all(runs.map(({ run }) => store.listTaskRuns(run.id)))
+  const logs = await Promise.all(runs.map(({ run }) => store.listLogs(run.id)))
+  return JSON.parse(JSON.stringify({ runs, tasks, logs })) as object
+}
+
+/** Stores that have been closed, one journal each. */
+async function manySessions(t: Test, folder: string, count: number): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
+    const { store } = await opened(t, folder, { owner: `session-${index}`, foldJournals: 1000 })
+    await carryOut(store, `run-${index}`, 1000 + ((index * 7) % count))
+    await store.close()
+  }
+}
+
+/** Opens a store that folds all there is, and closes it. */
+async function fold(t: Test, folder: string, options: JsonStoreOptions = {}): Promise<string[]> {
+  const { store, warnings } = await opened(t, folder, { foldJournals: 1, ...options })
+  await store.close()
+  return warnings
+}
+
+const journalsIn = (folder: string) => readdirSync(`${folder}/journals`)
+const catalogueIn = (folder: string) => JSON.parse(readFileSync(`${folder}/catalogue.json`, 'utf8'))
+
+test('what has been folded reads as before', async t => {
+  const folder = t.testdir()
+  await manySessions(t, folder, 9)
+  const { store, warnings } = await opened(t, folder, { readOnly: true })
+  const before = await told(store)
+  t.strictSame(await fold(t, folder), [])
+  t.strictSame(await told(store), before, 'to one who has looked before')
+  const { store: fresh } = await opened(t, folder, { readOnly: true })
+  t.strictSame(await told(fresh), before)
+  t.strictSame((await fresh.getTaskRun('run-3-1'))?.run.state, states.completed(1004 + ((3 * 7) % 9), { number: 1 }))
+  t.equal(catalogueIn(folder).segments[0].runs, 9)
+  t.strictSame(Object.keys(catalogueIn(folder).flows).sort(), ['flow-0', 'flow-1', 'flow-2'])
+  t.equal(journalsIn(folder).length, 9, 'they go one generation later')
+  const late = await opened(t, folder, { owner: 'late' })
+  await carryOut(late.store, 'late', 5000)
+  await late.store.close()
+  t.strictSame(await fold(t, folder), [])
+  t.strictSame(journalsIn(folder), ['late.0001.ndjson'])
+  t.equal((await fresh.listFlowRuns()).length, 10)
+  t.strictSame(warnings, [])
+})
+
+test('folding begins by itself when there are many journals, and short lives do it in total', async t => {
+  const folder = t.testdir()
+  for (let index = 0; index < 100; index += 1) {
+    const { store } = await opened(t, folder, { owner: `s-${index}`, foldJournals: 8 })
+    await carryOut(store, `run-${index}`, 1000 + index)
+    await store.close()
+  }
+  t.ok(journalsIn(folder).length <= 24, `${journalsIn(folder).length} journals are left`)
+  const { store, warnings } = await opened(t, folder, { readOnly: true })
+  t.equal((await store.listFlowRuns()).length, 100)
+  t.strictSame(warnings, [])
+  t.notOk(existsSync(`${folder}/fold.lock`))
+})
+
+test('the newest come first whatever the order of folding, with any limit and any filter', async t => {
+  const folder = t.testdir()
+  await manySessions(t, folder, 40)
+  const { store: all } = await opened(t, folder, { readOnly: true })
+  const filters = [
+    {},
+    { flowName: ['flow-1'] },
+    { state: ['failed'] },
+    { state: ['completed'] },
+    { match: 'run-1' },
+    { match: 'name of run-7' },
+  ]
+  const lists = async (store: JsonStore) => {
+    const ids = []
+    for (const filter of filters)
+      for (const limit of [1, 2, 5, 39, 100, undefined])
+        ids.push((await store.listFlowRuns({ ...filter, limit })).map(({ run }) => run.id))
+    return ids
+  }
+  const expected = await lists(all)
+  await fold(t, folder, { historyBytes: 4000 })
+  t.ok(readdirSync(`${folder}/history`).length >= 1)
+  const { store } = await opened(t, folder, { readOnly: true })
+  t.strictSame(await lists(store), expected)
+  const live = await opened(t, folder)
+  await carryOut(live.store, 'in between', 1020.5)
+  const [first, ...others] = await live.store.listFlowRuns({ limit: 25 })
+  t.ok(first && others.every(({ run }, index) => run.created <= (index === 0 ? first : others[index - 1]!).run.created))
+  t.ok(others.some(({ run }) => run.id === 'in between'))
+})
+
+test('what ends a dead process is folded with its runs', async t => {
+  const folder = t.testdir()
+  const { store: before } = await opened(t, folder, { owner: 'w' })
+  const flow = flowRun('flow')
+  await before.createFlowRun(flow)
+  await change(before, flow, states.running(1001, 1))
+  const task = taskRun('flow-0', 'flow')
+  before.createTaskRun(task)
+  await change(before, task, states.running(1002, 1))
+  await before.listFlowRuns()
+  const path = `${folder}/journals/w.0001.ndjson`
+  const text = readFileSync(path, 'utf8')
+  await before.close()
+  const { headerLine } = await import('../../lib/store/lines.js')
+  const { seal } = await import('../../lib/store/seal.js')
+  const dead = { ...thisProcess(), pid: spawnSync(process.execPath, ['--version']).pid }
+  const header = seal(headerLine({ format: 3, owner: 'w', process: dead, created: 1, journal: 'w', segment: 1 }))
+  writeFileSync(path, header + header + text.split('\n').slice(2).join('\n'))
+  const { store, warnings } = await opened(t, folder, { readOnly: true })
+  const lost = await store.getFlowRun('flow')
+  t.strictSame([lost?.run.state.name, lost?.ownerGone], ['Running', true], 'a reader changes nothing, and says so')
+  t.match(await fold(t, folder), [/^2 runs of process \d+ are CRASHED/])
+  const names = (each: { states: readonly State[] } | undefined) => each?.states.map(({ name }) => name)
+  t.strictSame(names(await store.getFlowRun('flow')), ['Pending', 'Running', 'Crashed'])
+  t.strictSame(names(await store.getTaskRun('flow-0')), ['Pending', 'Running', 'Crashed'])
+  t.equal((await store.getFlowRun('flow'))?.ownerGone, undefined)
+  t.equal(catalogueIn(folder).segments[0].runs, 1)
+  t.strictSame(warnings, [])
+})
+
+test('flow runs that have ended leave the journal of an engine that lives on, and late lines follow them', async t => {
+  const folder = t.testdir()
+  const options = { owner: 'server', segmentBytes: 6000 }
+  const { store, warnings } = await opened(t, folder, options)
+  const long = flowRun('long', { created: 1 })
+  await store.createFlowRun(long)
+  await change(store, long, states.running(2, 1))
+  for (let index = 0; index < 200; index += 1) {
+    await carryOut(store, `run-${index}`, 1000 + index)
+    if (index % 10 === 5) {
+      store.appendLog({ flowRunId: `run-${index - 5}`, level: 'warn', message: 'late', timestamp: 9000 })
+      store.appendLog({ flowRunId: 'long', level: 'info', message: `still here ${index}`, timestamp: 9000 })
+    }
+    if (index % 20 === 0) await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  const check = async (store: JsonStore, what: string) => {
+    const runs = await store.listFlowRuns()
+    t.equal(runs.length, 201, what)
+    t.equal((await store.listTaskRuns('run-7')).length, 2, what)
+    const logs = await Promise.all(runs.map(({ run }) => store.listLogs(run.id)))
+    t.strictSame(
+      runs
+        .filter((_, index) => logs[index]!.filter(({ message }) => message === 'late').length === 1)
+        .map(({ run }) => run.id)
+        .sort(),
+      Array.from({ length: 20 }, (_, index) => `run-${index * 10}`).sort(),
+      what,
+    )
+    t.equal((await store.listLogs('long')).length, 20, what)
+    t.equal((await store.getFlowRun('long'))?.states.length, 2, what)
+  }
+  await check(store, 'its own engine')
+  const reader = await opened(t, folder, { readOnly: true })
+  await check(reader.store, 'a reader')
+  t.ok(
+    journalsIn(folder).some(name => name.endsWith('.carry')),
+    'something has been folded',
+  )
+  t.ok(catalogueIn(folder).segments[0].runs > 50, `${catalogueIn(folder).segments[0].runs} runs are in the history`)
+  await store.close()
+  await check(reader.store, 'a reader after the end')
+  await fold(t, folder)
+  await check(reader.store, 'all of it folded')
+  await fold(t, folder)
+  t.strictSame([...warnings, ...reader.warnings], [])
+})
+
+test('a damaged index is made anew, by readers in memory and by who rebuilds for good', async t => {
+  const folder = t.testdir()
+  await manySessions(t, folder, 12)
+  await fold(t, folder)
+  const path = `${folder}/index/0001.ndjson`
+  const whole = readFileSync(path)
+  const { store: before } = await opened(t, folder, { readOnly: true })
+  const expected = await told(before)
+  for (let at = 0; at < whole.length; at += 211) {
+    const bytes = Buffer.from(whole)
+    bytes[at]! ^= 0x15
+    writeFileSync(path, bytes)
+    const { store, warnings } = await opened(t, folder, { readOnly: true })
+    if (JSON.stringify(await told(store)) !== JSON.stringify(expected)) t.fail(`at byte ${at}`)
+    t.match(warnings, [/^The index .*0001\.ndjson is damaged\. It is made anew from the history/])
+    await store.close()
+  }
+  for (const length of [0, 1, whole.length - 1]) {
+    writeFileSync(path, whole.subarray(0, length))
+    const { store } = await opened(t, folder, { readOnly: true })
+    t.strictSame(await told(store), expected)
+    t.equal(await store.getFlowRun('nothing of the kind'), undefined)
+  }
+})
+
+test('a damaged history costs the damaged line, and says where it was', async t => {
+  const folder = t.testdir()
+  await manySessions(t, folder, 3)
+  await fold(t, folder)
+  const path = `${folder}/history/0001.ndjson`
+  const whole = readFileSync(path)
+  const { store: before } = await opened(t, folder, { readOnly: true })
+  const statesOf = async (store: JsonStore) => {
+    const runs = await store.listFlowRuns()
+    const tasks = (await Promise.all(runs.map(({ run }) => store.listTaskRuns(run.id)))).flat()
+    return {
+      runs: runs.length,
+      tasks: tasks.length,
+      states: [...runs, ...tasks].flatMap(({ states }) => states).length,
+    }
+  }
+  const all = await statesOf(before)
+  for (let at = 0; at < whole.length; at += 11) {
+    const bytes = Buffer.from(whole)
+    bytes[at]! ^= 0x01
+    writeFileSync(path, bytes)
+    const { store, warnings } = await opened(t, folder, { readOnly: true })
+    const { runs, tasks, states } = await statesOf(store)
+    await Promise.all((await store.listFlowRuns()).map(({ run }) => store.listLogs(run.id)))
+    if (runs !== all.runs || tasks < all.tasks - 1 || states < all.states - 2)
+      t.fail(`at byte ${at}: ${runs} ${tasks} ${states}`)
+    if (!warnings.some(text => text.includes('history/0001.ndjson'))) t.fail(`nothing was said of byte ${at}`)
+    await store.close()
+  }
+})

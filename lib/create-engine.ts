@@ -11,7 +11,15 @@ import { defaultMaxFlowDepth } from './default-engine.js'
 import { Engine as EngineOfRuns } from './engine/engine.js'
 import { atLevel, levelFromEnvironment, stderrLogger } from './engine/logger.js'
 import { realSurroundings } from './engine/surroundings.js'
-import { callFlow, definitionOf, type Final, type Flow, type FlowCallOptions, registerEngine } from './flow.js'
+import {
+  callFlow,
+  definitionIn,
+  definitionOf,
+  type Final,
+  type Flow,
+  type FlowCallOptions,
+  registerEngine,
+} from './flow.js'
 import { JsonStore } from './store/json.js'
 
 /** Options of {@link createEngine}. */
@@ -34,6 +42,18 @@ export interface Engine extends AsyncDisposable {
   readonly id: string
   /** Starts a run of `flow` here. */
   run<A extends unknown[], R>(flow: Flow<A, R>, ...rest: RunArguments<A>): FlowFuture<Final<Awaited<R>>>
+  /**
+   * Continues a flow run of the store that is FAILED, CRASHED or CANCELLED, in a new run: what its tasks have completed is
+   * taken over, the rest runs. It is called with what that one was called with. Without `flow`, the flow of that name and
+   * file is taken, which must be defined in this process. A run that cannot be continued is refused by the future:
+   * NOT_FOUND, NOT_RESUMABLE. docs/RESUME.md tells more.
+   */
+  resume<A extends unknown[], R>(
+    flowRunId: string,
+    flow: Flow<A, R>,
+    options?: ResumeOptions,
+  ): FlowFuture<Final<Awaited<R>>>
+  resume(flowRunId: string, flow?: undefined, options?: ResumeOptions): FlowFuture<unknown>
   readonly flowRuns: {
     /** Newest first. */
     list(filter?: FlowRunFilter): Promise<StoredRun<FlowRun>[]>
@@ -58,6 +78,21 @@ export interface Engine extends AsyncDisposable {
    * with STORE_WRITE_FAILED if something could not be saved, and says what.
    */
   close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
+}
+
+/** How a flow run is continued. */
+export interface ResumeOptions {
+  /**
+   * When its calls are others than those of the run that it continues: go on and tell (the default), or fail with
+   * DIVERGED before anything is done twice.
+   */
+  readonly divergence?: 'continue' | 'fail' | undefined
+  /** Whether what was done by other code is taken over (the default), or only what was done by the same. */
+  readonly code?: 'any' | 'same' | undefined
+  /** Name of the new flow run. Default: two words. */
+  readonly name?: string | undefined
+  /** Cancels the new run when it fires. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Parameters, then options; parameters may be left out where the flow needs none. */
@@ -94,6 +129,9 @@ export function faceOf(engine: EngineOfRuns): Engine {
       if (!found) throw new MintakaError('INVALID_ARGUMENT', 'engine.run(flow, parameters) takes what flow(…) gave.')
       return callFlow(found.definition, engine, rest.length === 0 ? [] : [parameters]) as FlowFuture<never>
     },
+    resume(flowRunId: string, flow?: Flow<never, unknown>, options?: ResumeOptions) {
+      return resumeFlow(engine, flowRunId, flow, options) as FlowFuture<never>
+    },
     flowRuns: engine.flowRuns,
     taskRuns: engine.taskRuns,
     logs: id => engine.logs(id),
@@ -105,6 +143,38 @@ export function faceOf(engine: EngineOfRuns): Engine {
   }
   registerEngine(face, engine)
   return face
+}
+
+/** Continues a flow run, and checks what is asked for. */
+export function resumeFlow(
+  engine: EngineOfRuns,
+  flowRunId: string,
+  flow: object | undefined,
+  options: ResumeOptions = {},
+): FlowFuture<unknown> {
+  checkOptions('engine.resume', options, resumeChecks)
+  if (typeof flowRunId !== 'string' || flowRunId === '')
+    throw new MintakaError('INVALID_ARGUMENT', 'engine.resume(id, flow?) takes the id of a flow run.')
+  const found = flow === undefined ? undefined : definitionOf(flow)
+  if (flow !== undefined && !found)
+    throw new MintakaError('INVALID_ARGUMENT', 'engine.resume(id, flow) takes what flow(…) gave.')
+  const { divergence = 'continue', code = 'any', name: runName, signal } = options
+  const request = {
+    flowRunId,
+    flow: found?.definition,
+    find: definitionIn,
+    policy: { divergence, code },
+    runName,
+    signal,
+  }
+  return engine.resume(request).future as FlowFuture<unknown>
+}
+
+const resumeChecks = {
+  divergence: check.oneOf('continue', 'fail'),
+  code: check.oneOf('any', 'same'),
+  name: check.string,
+  signal: check.signal,
 }
 
 function loggerOf({ logger, logLevel }: EngineOptions) {

@@ -127,11 +127,27 @@ export function flow(
     idempotencyKey: undefined,
   }
   const made = makeFlow(definition, engineOf(name, options.engine))
+  byPlace.set(placeOf(definition.file, name), new WeakRef(definition))
   loads.getStore()?.defined(made)
   return made
 }
 
 const definitions = new WeakMap<object, { readonly definition: FlowDefinition; readonly engine: Engine | undefined }>()
+
+/** Flows by file and name. Of several that a file has made under one name, the last. */
+const byPlace = new Map<string, WeakRef<FlowDefinition>>()
+
+function placeOf(file: string | undefined, name: string): string {
+  return JSON.stringify([file, name])
+}
+
+/** The flow of that name that a file has defined in this process, as far as anybody still holds it. */
+export function definitionIn(file: string | undefined, name: string): FlowDefinition | undefined {
+  const place = placeOf(file, name)
+  const definition = byPlace.get(place)?.deref()
+  if (!definition) byPlace.delete(place)
+  return definition
+}
 
 /** What is behind a flow; `undefined` if the value is none. Also for flows of another copy of this library: none of ours. */
 export function definitionOf(value: unknown): { definition: FlowDefinition; engine: Engine | undefined } | undefined {

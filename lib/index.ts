@@ -63,7 +63,7 @@ export type {
   StoreSurroundings,
 } from './core/store.js'
 export type { Surroundings } from './core/surroundings.js'
-export { createEngine, type Engine, type EngineOptions } from './create-engine.js'
+export { createEngine, type Engine, type EngineOptions, type ResumeOptions } from './create-engine.js'
 export type { CacheKeyContext } from './engine/definitions.js'
 export { annotate, flowContext, tags, taskContext } from './engine/scope.js'
 export { ConcurrentExecutor, type ConcurrentOptions } from './executors/concurrent.js'

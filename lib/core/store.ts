@@ -125,6 +125,20 @@ export interface NotPersisted {
   readonly notPersisted: string
 }
 
+const markers = new WeakSet<object>()
+
+/** Makes what stands for a result that was not kept. Data of the same shape stays data. */
+export function notPersisted(reason: string): NotPersisted {
+  const marker = { notPersisted: reason }
+  markers.add(marker)
+  return marker
+}
+
+/** Whether a value is what {@link notPersisted} made. */
+export function isNotPersisted(value: unknown): value is NotPersisted {
+  return typeof value === 'object' && value !== null && markers.has(value)
+}
+
 /** What {@link NotPersisted} says of a value that would take that many characters. */
 export function tooLarge(characters: number, limit: number, orMore = ''): string {
   const size = orMore === '' ? mebibytes(characters) : `${mebibytes(characters)} ${orMore}`

@@ -10,6 +10,11 @@ export class Children {
     return this.#lives
   }
 
+  /** How many have not settled. */
+  get open(): number {
+    return this.#open
+  }
+
   adopt(child: Life): void {
     this.#lives.push(child)
     this.#open += 1

@@ -1,40 +1,232 @@
+import { CallGroups, type DivergenceReport } from '../core/divergence.js'
+import type { RunInput, TaskRun } from '../core/run.js'
 import type { Completed } from '../core/state.js'
 
+/** How a flow run treats what has been done before it. */
+export interface ReusePolicy {
+  /** Whether what was done by other code is good: `same` wants the same version of the task. */
+  readonly code: 'any' | 'same'
+  /** What happens when its calls are others than those of the run that it continues. */
+  readonly divergence: 'continue' | 'fail'
+}
+
+export const defaultPolicy: ReusePolicy = { code: 'any', divergence: 'continue' }
+
+/** A call, as far as it matters whether another one has done the same. One without an `inputHash` cannot be told from others. */
+export type ComparedCall = Pick<TaskRun, 'taskKey' | 'taskName' | 'name' | 'inputHash' | 'taskVersion' | 'inputs'>
+
+/** A run of before. */
+export interface EarlierRun extends ComparedCall {
+  /** Whether it has completed. If not: whether it had begun. */
+  readonly end: 'completed' | 'begun' | 'not begun'
+  /** For the mirror of a subflow run: that flow run. */
+  readonly childFlowRunId?: string | undefined
+  /** Its completed state, with a result that is there; `undefined`: that was not kept. Read when it is taken over. */
+  readonly completed?: (() => Completed | undefined) | undefined
+}
+
+/** What becomes of a call: the run of before that it is, if there was one; or it has to wait until more is known. */
+export type Match =
+  | { readonly type: 'known'; readonly run: EarlierRun }
+  | { readonly type: 'new' }
+  | { readonly type: 'on hold' }
+
+const isNew: Match = { type: 'new' }
+const onHold: Match = { type: 'on hold' }
+
 /**
- * What the tasks of a flow run's attempts have done, by reuse key: a later attempt takes it over instead of doing it
- * again. As a multiset: equal calls answer equal calls, in whatever order `Promise.all` makes them.
+ * What has been done before a flow run's present attempt: by its attempts so far, and by the run that it continues. A
+ * call takes over what an equal one did, each once, as a multiset: equal calls answer equal calls, in whatever order
+ * `Promise.all` makes them.
  */
 export class DoneRuns {
-  /** Whether anything is kept at all: a flow without retries has no later attempt. */
+  /** Whether what is done now is kept for a later attempt. */
   readonly keeps: boolean
-  #before: Map<string, Completed[]> | undefined
-  readonly #now = new Map<string, Completed[]>()
+  #policy: ReusePolicy = defaultPolicy
+  #continues = false
+  #before: RunsByCall | undefined
+  #now = new RunsByCall()
+  readonly #notKnown = new CallGroups()
+  readonly #ranAgain = new CallGroups()
+  readonly #reused = new CallGroups()
+  #taken = 0
 
   constructor(keeps: boolean) {
     this.keeps = keeps
   }
 
-  /** Whether an earlier attempt may have done what a task is about to do. */
+  /** Whether an earlier run may have done what a call is about to do. */
   get offers(): boolean {
     return this.#before !== undefined
   }
 
-  keep(key: string | undefined, state: Completed): void {
-    if (key === undefined) return
-    const known = this.#now.get(key)
-    if (known) known.push(state)
-    else this.#now.set(key, [state])
+  /** How many calls have been found to be known. */
+  get taken(): number {
+    return this.#taken
   }
 
-  /** What an earlier attempt has done under that key. Each is taken once. */
-  take(key: string | undefined): Completed | undefined {
-    return key === undefined ? undefined : this.#before?.get(key)?.shift()
+  /** What the run that is continued did. */
+  continue(runs: Iterable<EarlierRun>, policy: ReusePolicy): void {
+    this.#policy = policy
+    this.#continues = true
+    this.#before = new RunsByCall()
+    for (const run of runs) this.#before.add(run)
   }
 
   /** Another attempt begins: what the last one has done, and what it left of those before, is there for it. */
   startAfresh(): void {
-    for (const [key, left] of this.#before ?? []) for (const state of left) this.keep(key, state)
-    if (this.#now.size > 0) this.#before = new Map(this.#now)
-    this.#now.clear()
+    if (this.#now.isEmpty) return
+    this.#before?.moveTo(this.#now)
+    this.#before = this.#now
+    this.#now = new RunsByCall()
+  }
+
+  /** A call has completed. */
+  keep(call: ComparedCall, state: Completed): void {
+    if (!this.keeps) return
+    const { taskKey, taskName, name, inputHash, taskVersion } = call
+    const compared = { taskKey, taskName, name, inputHash, taskVersion, inputs: none }
+    this.#now.add({ ...compared, end: 'completed', completed: () => state })
+  }
+
+  /** A subflow has ended: a later attempt takes it over, or continues it. */
+  keepSubflow(call: ComparedCall, childFlowRunId: string, completed: Completed | undefined): void {
+    if (!this.keeps) return
+    const { taskKey, taskName, name, inputHash } = call
+    const end = completed ? 'completed' : 'begun'
+    this.#now.add({ taskKey, taskName, name, inputHash, inputs: none, end, childFlowRunId, completed: () => completed })
+  }
+
+  /**
+   * What a call is, which is asked once. `isLast`: it has been on hold, and nothing else goes on; it is not held again.
+   */
+  match(call: ComparedCall, isLast = false): Match {
+    const before = this.#before
+    if (!before) return isNew
+    const run = before.take(call, this.#policy.code)
+    if (run) {
+      this.#taken += 1
+      return { type: 'known', run }
+    }
+    if (!isLast && this.#policy.divergence === 'fail' && before.hasCompleted(call.taskKey)) return onHold
+    const unfinished = before.takeUntold(call)
+    return unfinished ? { type: 'known', run: unfinished } : isNew
+  }
+
+  /** Whether something of that task has completed, and nobody has asked for it yet. */
+  hasLeft(taskKey: string): boolean {
+    return this.#before?.hasCompleted(taskKey) ?? false
+  }
+
+  // --- what becomes of calls, for the report
+
+  reused({ taskName }: ComparedCall): void {
+    if (this.#continues) this.#reused.add(taskName)
+  }
+
+  ranAgain(call: ComparedCall): void {
+    if (this.#continues) this.#ranAgain.add(call.taskName, () => exampleOf(call))
+  }
+
+  notKnown(call: ComparedCall): void {
+    if (this.#continues) this.#notKnown.add(call.taskName, () => exampleOf(call))
+  }
+
+  /** How the calls differ from those before; `undefined` if no run is continued. `isWhole`: all of them have been made. */
+  report(isWhole: boolean): DivergenceReport | undefined {
+    if (!this.#continues) return undefined
+    const notAskedFor = new CallGroups()
+    for (const run of this.#before?.completed() ?? []) notAskedFor.add(run.taskName, () => exampleOf(run))
+    return {
+      diverged: isWhole && notAskedFor.size > 0,
+      notAskedFor: notAskedFor.toData(),
+      notKnown: this.#notKnown.toData(),
+      ranAgain: this.#ranAgain.toData(),
+      reused: this.#reused.toData(),
+    }
+  }
+}
+
+const none: readonly RunInput[] = []
+
+function exampleOf({ name, inputs }: ComparedCall) {
+  const text = inputs.map(({ runs, preview }) => preview ?? `run ${runs?.join(', ')}`).join(', ')
+  return text === '' ? { name } : { name, inputs: text }
+}
+
+/** Runs of one task: by what they were called with, and those of which that is not known. */
+interface RunsOfTask {
+  readonly byInput: Map<string, EarlierRun[]>
+  readonly untold: EarlierRun[]
+  /** How many have completed, of those that can be told apart. */
+  completed: number
+}
+
+/** Runs by what was called, and with what. */
+class RunsByCall {
+  readonly #tasks = new Map<string, RunsOfTask>()
+
+  get isEmpty(): boolean {
+    return this.#tasks.size === 0
+  }
+
+  add(run: EarlierRun): void {
+    let task = this.#tasks.get(run.taskKey)
+    if (!task) this.#tasks.set(run.taskKey, (task = { byInput: new Map(), untold: [], completed: 0 }))
+    if (run.inputHash === undefined) {
+      task.untold.push(run)
+      return
+    }
+    if (run.end === 'completed') task.completed += 1
+    const equal = task.byInput.get(run.inputHash)
+    if (equal) equal.push(run)
+    else task.byInput.set(run.inputHash, [run])
+  }
+
+  moveTo(other: RunsByCall): void {
+    for (const { byInput, untold } of this.#tasks.values()) {
+      for (const runs of byInput.values()) for (const run of runs) other.add(run)
+      for (const run of untold) other.add(run)
+    }
+  }
+
+  /** A run with the same inputs: the first that has completed, by the same code if that matters; else one that has not. */
+  take({ taskKey, inputHash, taskVersion }: ComparedCall, code: ReusePolicy['code']): EarlierRun | undefined {
+    const task = this.#tasks.get(taskKey)
+    const equal = inputHash === undefined ? undefined : task?.byInput.get(inputHash)
+    if (!task || !equal || inputHash === undefined) return undefined
+    const isGood = (run: EarlierRun) =>
+      run.end === 'completed' && (code === 'any' || run.childFlowRunId !== undefined || run.taskVersion === taskVersion)
+    let at = equal.findIndex(isGood)
+    if (at < 0) at = equal.findIndex(({ end }) => end !== 'completed')
+    if (at < 0) at = 0
+    const [run] = equal.splice(at, 1)
+    if (equal.length === 0) task.byInput.delete(inputHash)
+    if (run?.end !== 'completed') return run
+    task.completed -= 1
+    return isGood(run) ? run : { ...run, completed: () => undefined }
+  }
+
+  /** A run of the task of which nobody knows what it was called with. */
+  takeUntold({ taskKey, inputHash }: ComparedCall): EarlierRun | undefined {
+    const untold = this.#tasks.get(taskKey)?.untold
+    if (!untold || untold.length === 0) return undefined
+    // A call that cannot be told from others is rather one that has completed; one that can was rather lost on its way.
+    const wanted = inputHash === undefined ? 'completed' : 'begun'
+    const at = untold.findIndex(({ end }) => end === wanted)
+    const [run] = untold.splice(Math.max(at, 0), 1)
+    return run && { ...run, completed: undefined, childFlowRunId: undefined }
+  }
+
+  hasCompleted(taskKey: string): boolean {
+    return (this.#tasks.get(taskKey)?.completed ?? 0) > 0
+  }
+
+  /** Those that have completed. */
+  *completed(): Iterable<EarlierRun> {
+    for (const { byInput, untold } of this.#tasks.values()) {
+      for (const runs of byInput.values()) for (const run of runs) if (run.end === 'completed') yield run
+      for (const run of untold) if (run.end === 'completed') yield run
+    }
   }
 }

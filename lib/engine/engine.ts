@@ -13,8 +13,9 @@ import { publishChange } from './channels.js'
 import type { FlowDefinition } from './definitions.js'
 import { Events } from './events.js'
 import type { LeveledLogger } from './logger.js'
-import { FlowLife } from './run-flow.js'
-import { currentScope, type Scope } from './scope.js'
+import { type ResumeRequest, Resumption } from './resume.js'
+import { FlowLife, type FlowStart } from './run-flow.js'
+import { currentScope, outside, type Scope } from './scope.js'
 import { StoreTrouble } from './store-trouble.js'
 
 /** What an engine is made of. */
@@ -48,6 +49,8 @@ export class Engine implements AsyncDisposable {
   readonly acknowledgements = new Acknowledgements<State>()
   readonly #events = new Events()
   readonly #live = new Map<string, FlowLife>()
+  /** Flow runs to be continued, of which it is not known yet what they are. */
+  readonly #resumptions = new Set<Resumption>()
   #rules: readonly Rule[] = policy
   #hooks: readonly Rule[] = []
   readonly #trouble: StoreTrouble
@@ -87,8 +90,33 @@ export class Engine implements AsyncDisposable {
     return this.#live.get(id) ?? this.#start(id, flow, parameters, scope)
   }
 
-  #start(id: string, flow: FlowDefinition, parameters: readonly unknown[], scope: Scope): FlowLife {
-    const life = FlowLife.start(flow, parameters, { engine: this, id, scope, parent: scope.flow })
+  /** Continues a flow run of this store that has ended, in a new one. */
+  resume(request: ResumeRequest): Resumption {
+    if (this.#closed) throw new MintakaError('ENGINE_CLOSED', 'A flow run was resumed on an engine that is closed.')
+    const resumption = new Resumption(this, request)
+    this.#resumptions.add(resumption)
+    resumption.prepared.finally(() => this.#resumptions.delete(resumption))
+    return resumption
+  }
+
+  /** Starts the run that continues another one. */
+  continue(
+    flow: FlowDefinition,
+    parameters: readonly unknown[],
+    id: string,
+    continues: NonNullable<FlowStart['continues']>,
+  ): FlowLife {
+    return this.#start(id, flow, parameters, outside, continues)
+  }
+
+  #start(
+    id: string,
+    flow: FlowDefinition,
+    parameters: readonly unknown[],
+    scope: Scope,
+    continues?: FlowStart['continues'],
+  ): FlowLife {
+    const life = FlowLife.start(flow, parameters, { engine: this, id, scope, parent: scope.flow, continues })
     this.#live.set(id, life)
     this.#watchInbox()
     life.whenOver(() => {
@@ -260,6 +288,7 @@ export class Engine implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    await Promise.all([...this.#resumptions].map(({ prepared }) => prepared))
     const lives = [...this.#live.values()].filter(life => life.record.parentFlowRunId === undefined)
     await Promise.all(lives.map(life => new Promise<void>(resolve => life.whenOver(resolve))))
     this.#stopInbox?.()
@@ -289,7 +318,7 @@ export class Engine implements AsyncDisposable {
 
   #cancelAfter(ms: number, closed: Promise<void>): void {
     const stop = this.surroundings.timer(ms, () => {
-      for (const life of this.#live.values()) life.cancel('the engine is closing')
+      for (const life of [...this.#live.values(), ...this.#resumptions]) life.cancel('the engine is closing')
     })
     closed.then(stop, stop)
   }

@@ -7,6 +7,7 @@ import { copier } from '../core/traverse.js'
 import { upstreamError } from '../core/upstream.js'
 import { preview } from '../values/preview.js'
 import { Snapshot } from '../values/snapshot.js'
+import type { Children } from './children.js'
 import { lifeOf } from './future.js'
 import { Whole } from './whole.js'
 
@@ -164,6 +165,12 @@ export function whenAllSettled(futures: readonly RunFuture<unknown>[], callback:
     if (life) life.whenSettled(settled)
     else void future.wait().then(settled)
   }
+}
+
+/** Whether a run waits for others, all of which are runs of the same flow run. */
+export function waitsForSiblings({ upstream, allowed }: Edges, flow: { readonly children: Children }): boolean {
+  const open = [...upstream, ...allowed].map(lifeOf).filter(life => life?.settled === undefined)
+  return open.length > 0 && open.every(life => life !== undefined && flow.children.lives.includes(life))
 }
 
 /** Where a run rests that needs the value of one that did not complete; `undefined`: all of them have. */

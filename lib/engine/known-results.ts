@@ -5,8 +5,8 @@ import { cacheKeyOf } from './task-keys.js'
 import type { TaskRecord } from './task-record.js'
 
 /**
- * Results that a task run need not compute: those of an earlier attempt of its flow run, and those in the cache. Made
- * only for runs that may find one or leave one.
+ * Results that a task run need not compute, because they are in the cache; and what it leaves there, and for later
+ * attempts of its flow run. Made only for runs that may find one or leave one.
  */
 export class KnownResults {
   readonly #flow: FlowLife
@@ -30,24 +30,11 @@ export class KnownResults {
 
   /** Whether there may be one. */
   get mayBe(): boolean {
-    return this.#task.cacheKey !== undefined || this.#flow.done.offers
+    return this.#task.cacheKey !== undefined
   }
 
-  /** The result for these arguments, if there is one. Rejects with what a user's function of the key threw. */
+  /** The cached result for these arguments, if there is one. Rejects with what a user's function of the key threw. */
   async find(): Promise<Completed | undefined> {
-    const { done } = this.#flow
-    return (done.offers ? done.take(this.#reuseKey) : undefined) ?? (await this.#cached())
-  }
-
-  /** Leaves a result for others. */
-  keep(state: Completed): void {
-    const { timestamp, result, cachedFrom = this.#record.id } = state
-    const { done } = this.#flow
-    if (done.keeps) done.keep(this.#reuseKey, states.cached(timestamp, result, cachedFrom))
-    if (this.#cacheKey !== undefined && state.name !== 'Cached') this.#put(this.#cacheKey, state)
-  }
-
-  async #cached(): Promise<Completed | undefined> {
     const key = cacheKeyOf(this.#task, this.#record, this.#flow.record.flowName, this.#args)
     if (key === undefined) return undefined
     this.#cacheKey = key
@@ -55,6 +42,13 @@ export class KnownResults {
     const entry = await store.getCached(key)
     if (!entry || (entry.expires !== undefined && entry.expires <= now())) return undefined
     return states.cached(entry.state.timestamp, entry.state.result, entry.runId)
+  }
+
+  /** Leaves a result for others. */
+  keep(state: Completed): void {
+    const { timestamp, result, cachedFrom = this.#record.id } = state
+    this.#flow.done.keep(this.#record, states.cached(timestamp, result, cachedFrom))
+    if (this.#cacheKey !== undefined && state.name !== 'Cached') this.#put(this.#cacheKey, state)
   }
 
   #put(key: string, state: Completed): void {
@@ -69,11 +63,5 @@ export class KnownResults {
     } catch (error) {
       warn(error)
     }
-  }
-
-  /** What an earlier attempt of the flow did under the same key need not be done again. */
-  get #reuseKey(): string | undefined {
-    const { taskKey, inputHash } = this.#record
-    return inputHash === undefined ? undefined : `${taskKey} ${inputHash}`
   }
 }

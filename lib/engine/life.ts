@@ -39,6 +39,11 @@ export abstract class Life<T = unknown> {
     return undefined
   }
 
+  /** Whether it goes on only when another run of the same flow run does. */
+  get isResting(): boolean {
+    return false
+  }
+
   /** Calls back when the run has settled: now, if it has. */
   whenSettled(callback: Callback<T>): void {
     this.watch()

@@ -1,6 +1,7 @@
 import { enter, type TaskRun } from '../core/run.js'
 import { type State, states } from '../core/state.js'
 import { taskRunName } from '../core/task-calls.js'
+import { keyOfInputs } from './attempt-arguments.js'
 import type { FlowDefinition } from './definitions.js'
 import { describeInputs, type Inputs } from './inputs.js'
 import type { FlowLife } from './run-flow.js'
@@ -39,6 +40,7 @@ export class Mirror {
       totalRunTimeMs: 0,
       runCount: 0,
       childFlowRunId: childId,
+      inputHash: inputs.edges ? undefined : keyOfInputs(inputs),
     }
   }
 
@@ -46,6 +48,11 @@ export class Mirror {
   follow(child: FlowLife): void {
     this.#parent.children.adopt(child)
     this.#parent.engine.created(this.record)
+  }
+
+  /** What the subflow is called with has arrived. */
+  inputsArrived(inputs: Inputs): void {
+    if (inputs.edges) this.record.inputHash = keyOfInputs(inputs)
   }
 
   reflect(state: State): void {

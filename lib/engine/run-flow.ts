@@ -5,23 +5,28 @@ import { isFuture } from '../core/future.js'
 import type { LogLevel } from '../core/logger.js'
 import { onAbort } from '../core/on-abort.js'
 import { enter, type FlowRun } from '../core/run.js'
-import { isSettled, type SettledState, type State, states } from '../core/state.js'
+import { type Completed, isSettled, type SettledState, type State, states } from '../core/state.js'
+import { isNotPersisted, type Store } from '../core/store.js'
 import { preview } from '../values/preview.js'
 import { CallCounts } from './call-counts.js'
 import { publishStats } from './channels.js'
 import { Children } from './children.js'
 import type { FlowDefinition } from './definitions.js'
-import { DoneRuns } from './done-runs.js'
+import { divergedFrom, divergenceSentence } from './divergence.js'
+import { type ComparedCall, DoneRuns, defaultPolicy, type ReusePolicy } from './done-runs.js'
+import { runsOf } from './earlier-runs.js'
 import type { Engine } from './engine.js'
 import { type BodyEnd, finalState, futuresIn } from './final-state.js'
 import { tooDeep } from './flow-depth.js'
 import { parametersFor } from './flow-parameters.js'
 import { Future } from './future.js'
 import { fetchHeld, fetchHeldIn } from './held.js'
-import { type Inputs, notReadyFor, takeInputs, whenAllSettled } from './inputs.js'
+import { Follower, followEveryMs, holderOf } from './idempotency.js'
+import { type Inputs, notReadyFor, takeInputs, waitsForSiblings, whenAllSettled } from './inputs.js'
 import { cancelledError, Life } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
 import { Mirror } from './mirror.js'
+import { CallsOnHold } from './on-hold.js'
 import { Pause } from './pause.js'
 import { type Scope, scopes, unite } from './scope.js'
 import { versionOf } from './source.js'
@@ -33,6 +38,8 @@ export interface FlowStart {
   readonly scope: Scope
   /** The flow run around it. */
   readonly parent: FlowLife | undefined
+  /** The flow run that it continues. */
+  readonly continues?: { readonly id: string; readonly policy: ReusePolicy } | undefined
 }
 
 /**
@@ -47,6 +54,8 @@ export class FlowLife extends Life {
   readonly children = new Children()
   readonly calls: CallCounts
   readonly done: DoneRuns
+  readonly onHold = new CallsOnHold(this)
+  readonly policy: ReusePolicy
   readonly flow: FlowDefinition
   /** The flow run around it. */
   readonly parent: FlowLife | undefined
@@ -63,6 +72,8 @@ export class FlowLife extends Life {
   readonly #waits = new Pause()
   #context: FlowContext | undefined
   #created = false
+  /** Gives the claim on its idempotency key back. */
+  #giveBack: (() => Promise<void>) | undefined
   #watched = false
 
   /** Starts a run of `flow`. Calls that may not be made throw at once; everything else happens to the run. */
@@ -84,6 +95,7 @@ export class FlowLife extends Life {
     this.#scope = { ...scope, flow: this, attempt: 0, task: undefined, taskName: undefined }
     this.calls = new CallCounts(start.id)
     this.done = new DoneRuns(flow.retries > 0)
+    this.policy = start.continues?.policy ?? parent?.policy ?? defaultPolicy
     if (this.depth > engine.maxFlowDepth) throw tooDeep(this, engine.maxFlowDepth)
     const now = engine.now()
     const tags = unite(flow.tags, scope.tags)
@@ -108,6 +120,7 @@ export class FlowLife extends Life {
       endTime: undefined,
       totalRunTimeMs: 0,
       runCount: 0,
+      continues: start.continues?.id,
     }
     this.future = new Future(this)
     this.#mirror?.follow(this)
@@ -135,8 +148,13 @@ export class FlowLife extends Life {
       await this.engine.ready
       if (this.engine.degraded) await this.#storeWorks()
       await this.#create()
-      release = await turn
+      if (!this.#ended && this.record.continues !== undefined) await this.#continue(this.record.continues)
+      // What has been done before needs no turn.
+      const asks = this.parent?.done.offers ?? false
+      if (!asks) release = await turn
       if (!this.#ended) await this.#inputsArrive()
+      if (!this.#ended && asks) await this.#takeOver()
+      if (!this.#ended && asks) release = await turn
       while (!this.#ended) await this.#attempt()
     } catch (error) {
       this.#lose(error)
@@ -152,7 +170,12 @@ export class FlowLife extends Life {
     // A subflow is called again by the flow around it, with what that has then.
     const isWhole = !this.parent && !this.#inputs.edges
     const ack = this.engine.created(this.record, isWhole ? { parameters: this.#inputs.args[0] } : undefined)
-    if (ack) await ack
+    try {
+      if (ack) await ack
+    } catch (error) {
+      await this.#giveBack?.().catch(() => {})
+      throw error
+    }
     if (this.#interrupted && !this.#ended) await this.#propose(this.#interruptedState())
   }
 
@@ -164,6 +187,69 @@ export class FlowLife extends Life {
     const state = notReadyFor(this.record.name, edges, this.engine.now())
     if (state) return this.#propose(state)
     await fetchHeld([...edges.upstream, ...edges.allowed])
+    this.#mirror?.inputsArrived(this.#inputs)
+  }
+
+  // --- what has been done before
+
+  async #continue(flowRunId: string): Promise<void> {
+    this.done.continue(await runsOf(this.engine.store, flowRunId), this.policy)
+  }
+
+  /** Takes over what an equal call of the flow did before; or continues it, if it did not complete. */
+  async #takeOver(): Promise<void> {
+    const { parent } = this
+    const call = this.#mirror?.record
+    if (!parent || !call) return
+    const match = await parent.onHold.match(call, this)
+    if (!match || this.#ended || this.#interrupted) return
+    if (match.type !== 'known') return parent.done.notKnown(call)
+    const { childFlowRunId, end } = match.run
+    if (childFlowRunId === undefined) return parent.done.ranAgain(call)
+    this.record.continues = childFlowRunId
+    const completed = match.run.completed?.() ?? (await resultOf(this.engine.store, childFlowRunId))
+    if (completed && (await this.#enterKnown(completed))) return parent.done.reused(call)
+    if (end !== 'not begun') parent.done.ranAgain(call)
+    await this.#continue(childFlowRunId)
+  }
+
+  /** Ends the run before it begins, if the rules agree. */
+  async #enterKnown(cached: Completed): Promise<boolean> {
+    const { engine, record } = this
+    const now = engine.now()
+    const verdict = engine.propose({ run: record, from: record.state, to: states.running(now, 1), now, cached })
+    if (verdict.type !== 'REJECT') return false
+    await this.#enter(verdict.state)
+    return true
+  }
+
+  override get isResting(): boolean {
+    if (!this.parent) return false
+    const { edges } = this.#inputs
+    const waits = this.record.state.type === 'PENDING' && edges && waitsForSiblings(edges, this.parent)
+    return waits || this.parent.onHold.has(this)
+  }
+
+  /** Its calls are not those of the run that it continues: it ends, before any of these runs. */
+  diverge(calls: readonly ComparedCall[]): void {
+    this.#noteDivergence(true)
+    this.#stop(divergedFrom(this.record, calls))
+  }
+
+  /** Its calls have all been made. */
+  #compare({ type }: BodyEnd): void {
+    this.#noteDivergence(type === 'returned')
+    if (this.record.divergence?.diverged && this.policy.divergence === 'fail')
+      this.#interrupted = divergedFrom(this.record, [])
+  }
+
+  #noteDivergence(isWhole: boolean): void {
+    const report = this.done.report(isWhole)
+    if (!report) return
+    this.record.divergence = report
+    const sentence = divergenceSentence(this.record)
+    if (report.diverged) this.logger.warn(sentence, { run: this.record.id })
+    else this.logger.info(sentence)
   }
 
   /** One attempt, its executor's session around it. Every way out is recorded. */
@@ -206,6 +292,7 @@ export class FlowLife extends Life {
     await this.children.end()
     stopTimer()
     this.#accepts = false
+    if (!this.#interrupted) this.#compare(body)
     if (this.#interrupted) return this.#interruptedState()
     return finalState(this.engine.now(), await withValues(body), this.children.lives)
   }
@@ -328,6 +415,7 @@ export class FlowLife extends Life {
   #interruptedState(): State {
     const why = this.#interrupted as MintakaError
     const now = this.engine.now()
+    if (why.code === 'DIVERGED') return states.failed(now, why)
     return why.code === 'TIMED_OUT' ? states.timedOut(now, why) : states.cancelled(now, why)
   }
 
@@ -364,7 +452,8 @@ export class FlowLife extends Life {
   async #propose(to: State): Promise<void> {
     for (;;) {
       const now = this.engine.now()
-      const retry = this.#interrupted?.code === 'CANCELLED' ? undefined : this.flow
+      const code = this.#interrupted?.code
+      const retry = code === 'CANCELLED' || code === 'DIVERGED' ? undefined : this.flow
       const verdict = this.engine.propose({ run: this.record, from: this.record.state, to, now, retry })
       if (verdict.type === 'ACCEPT') return this.#enter(to)
       if (verdict.type === 'REJECT') return this.#enter(verdict.state)
@@ -415,6 +504,9 @@ export class FlowLife extends Life {
   }
 
   protected override over(): void {
+    const { settled } = this
+    const call = this.#mirror?.record
+    if (call && settled) this.parent?.done.keepSubflow(call, this.record.id, cachedState(settled, this.record.id))
     this.parent?.children.over()
     this.#whenOver?.()
   }
@@ -439,23 +531,31 @@ export class FlowLife extends Life {
 
   // --- idempotency: one run per key, wherever it runs
 
+  /** Whether this is the run under its key. Else it follows the one that is. */
   async #isFirst(): Promise<boolean> {
     const { id: engineId, store } = this.engine
-    const { isNew } = await store.claim(`flow-run:${this.record.id}`, engineId)
-    return isNew
+    const pause = async () => {
+      await this.#pause(this.engine.now() + followEveryMs)
+      return !this.#ended
+    }
+    const holder = await holderOf(store, this.record.id, engineId, pause)
+    if (holder?.type === 'ours') this.#giveBack = holder.giveBack
+    return holder?.type === 'ours'
   }
 
   /** Somebody else carries this run out, or has: its end is this run's end. */
   async #followOther(): Promise<void> {
     const { store } = this.engine
+    const follower = new Follower(store, this.record.id)
     let isAskedToStop = false
     while (!this.#ended) {
-      const other = await store.getFlowRun(this.record.id)
-      if (other && this.#interrupted && !isAskedToStop) {
+      const other = await follower.look()
+      if (!other) throw new MintakaError('NOT_FOUND', `Flow run '${this.record.id}' has been removed from the store.`)
+      if (this.#interrupted && !isAskedToStop) {
         isAskedToStop = true
         await store.post(other.owner, { type: 'cancel', runId: this.record.id, reason: this.#interrupted.message })
       }
-      if (other && isSettled(other.run.state)) {
+      if (isSettled(other.run.state)) {
         this.#mirror?.reflect(other.run.state)
         return this.#settleWatched(other.run.state)
       }
@@ -476,7 +576,16 @@ async function withValues(body: BodyEnd): Promise<BodyEnd> {
   }
 }
 
-const followEveryMs = 100
+/** What a later run takes over of one that has completed. */
+function cachedState(state: State, from: string): Completed | undefined {
+  if (state.type !== 'COMPLETED' || isNotPersisted(state.result)) return undefined
+  return states.cached(state.timestamp, state.result, from)
+}
+
+async function resultOf(store: Store, flowRunId: string): Promise<Completed | undefined> {
+  const stored = await store.getFlowRun(flowRunId)
+  return stored && cachedState(stored.run.state, flowRunId)
+}
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null

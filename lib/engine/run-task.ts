@@ -12,7 +12,15 @@ import { argumentsElsewhere, argumentsHere, argumentsToLookAt, keyOfInputs } fro
 import type { TaskDefinition } from './definitions.js'
 import { fetchHeld } from './held.js'
 import { HereCall } from './here-call.js'
-import { areSmall, type Edges, hasShortKey, notReadyFor, takeInputs, whenAllSettled } from './inputs.js'
+import {
+  areSmall,
+  type Edges,
+  hasShortKey,
+  notReadyFor,
+  takeInputs,
+  waitsForSiblings,
+  whenAllSettled,
+} from './inputs.js'
 import { upstreamCalls } from './joining.js'
 import { KnownResults } from './known-results.js'
 import { cancelledError, Life } from './life.js'
@@ -93,7 +101,7 @@ export class TaskLife extends Life implements Waiting<State> {
   #begin(): void {
     const turn = this.flow.session.turn?.()
     const edges = this.#extras?.inputs?.edges
-    if (turn || (edges && !this.#joins(edges))) void this.#arrive(turn)
+    if (turn || this.flow.done.offers || (edges && !this.#joins(edges))) void this.#arrive(turn)
     else this.#submit()
   }
 
@@ -111,7 +119,7 @@ export class TaskLife extends Life implements Waiting<State> {
 
   /** Whether what an attempt ends with is what the run ends with, and what it is given need not be looked at here. */
   get #isPlain(): boolean {
-    return !this.flow.engine.hasAddedRules && !this.keepsResult
+    return !this.flow.engine.hasAddedRules && !this.keepsResult && !this.flow.done.offers
   }
 
   override get lastCall(): Call | undefined {
@@ -120,14 +128,41 @@ export class TaskLife extends Life implements Waiting<State> {
   }
 
   async #arrive(turn: Promise<() => void> | undefined): Promise<void> {
+    // What has been done before needs no turn: then the inputs come first, and the turn if it is still wanted.
+    const asks = this.flow.done.offers
+    let waiting = turn
     try {
-      if (turn) this.#extra().release = await turn
+      if (waiting && !asks) this.#extra().release = await waiting
       if (this.#extras?.inputs?.edges) await this.#inputsArrive(this.#extras.inputs.edges, this.#extras.waits)
+      if (asks && !this.#ended) await this.#takeOver()
+      if (waiting && asks && !this.#ended) this.#extra().release = await waiting
+      if (!asks || this.#extras?.release) waiting = undefined
       if (this.settled) this.#giveTurnBack()
       else this.#submit()
     } catch (error) {
       this.lost(error)
+    } finally {
+      void waiting?.then(end => end())
     }
+  }
+
+  /** Takes over what an equal call did before, by an earlier attempt or in the flow run that this one continues. */
+  async #takeOver(): Promise<void> {
+    this.#takeKey()
+    const { record, flow } = this
+    const asked = flow.onHold.match(record, this)
+    const match = asked instanceof Promise ? await asked : asked
+    if (!match || this.#ended || this.#extras?.cancelled) return
+    if (match.type !== 'known') return flow.done.notKnown(record)
+    const completed = match.run.completed?.()
+    if (completed && !this.#admit(completed)) flow.done.reused(record)
+    else if (match.run.end !== 'not begun') flow.done.ranAgain(record)
+  }
+
+  override get isResting(): boolean {
+    if (this.flow.onHold.has(this)) return true
+    const edges = this.record.state.type === 'PENDING' && !this.#call ? this.#extras?.inputs?.edges : undefined
+    return edges !== undefined && waitsForSiblings(edges, this.flow)
   }
 
   /** Waits until every upstream run has settled; one that did not complete puts this run to rest in NotReady. */

@@ -23,7 +23,8 @@ export interface Scope {
 
 export const scopes = new AsyncLocalStorage<Scope>()
 
-const outside: Scope = {
+/** Where code stands that is no run's. */
+export const outside: Scope = {
   flow: undefined,
   attempt: 0,
   task: undefined,

@@ -1,6 +1,7 @@
 import { keyOfPreviews, withCaptured } from '../core/input-keys.js'
 import type { RunInput, TaskRun } from '../core/run.js'
 import { type Completed, type State, states } from '../core/state.js'
+import { notPersisted } from '../core/store.js'
 import { taskRunId } from '../core/task-calls.js'
 import { type Input, type Inputs, type RowKind, rowKinds } from './batch.js'
 import { CountsReader, lengthOf, TimesReader } from './columns.js'
@@ -128,9 +129,9 @@ class Results {
         return isWanted ? decode(text, this.#codec) : undefined
       }
       case rowKinds.refused:
-        return { notPersisted: this.#columns?.x?.[this.#refused++] ?? '' }
+        return notPersisted(this.#columns?.x?.[this.#refused++] ?? '')
       case rowKinds.unwanted:
-        return { notPersisted: notWanted }
+        return notPersisted(notWanted)
       default:
         return undefined
     }

@@ -4,7 +4,7 @@ import type { ExecutorStats } from '../core/executor-stats.js'
 import type { LogEntry, LogLevel } from '../core/logger.js'
 import { copyOf, type FlowRun, type Run, type RunInput, type TaskRun } from '../core/run.js'
 import { isSettled, messageOf, type State, type StateName, states } from '../core/state.js'
-import { type CacheEntry, type Codec, type NotPersisted, tooLarge } from '../core/store.js'
+import { type CacheEntry, type Codec, type NotPersisted, notPersisted, tooLarge } from '../core/store.js'
 import type { ProcessId } from './process-id.js'
 
 // The lines of a journal: how they are written and how they are read. docs/STORE-FORMAT.md describes them.
@@ -122,7 +122,7 @@ export function stateLine(run: Run, seq: number, state: State, codec: ValueCodec
     return `{"s":${quoted(run.id)},"q":${seq}${resumeFields(run, state)}${statsField(run, state)},${stateFields(state, codec, persist, run.id)}}\n`
   // The mirror of a subflow run learns late which flow run it mirrors.
   const child = run.childFlowRunId === undefined ? '' : `,"child":${quoted(run.childFlowRunId)}`
-  const hash = isSettled(state) ? hashField(run) : ''
+  const hash = isSettled(state) || child !== '' ? hashField(run) : ''
   return `{"u":${quoted(run.id)},"q":${seq}${child}${hash},${stateFields(state, codec, persist, run.flowRunId)}}\n`
 }
 
@@ -382,7 +382,7 @@ export function flowRunOf({ fields, value }: Line, codec?: ValueCodec): FlowRun 
 /** What the flow run that an `f` line tells of was called with. */
 export function parametersOf({ fields, value }: Line, codec: ValueCodec): unknown {
   const { f = '', is, ps, pf, px } = fields
-  if (px !== undefined) return { notPersisted: px } satisfies NotPersisted
+  if (px !== undefined) return notPersisted(px)
   if (pf !== undefined) return fileValue(f, pf, codec)
   if (ps !== undefined) return decode(ps, codec)
   return is === 'Pending' || is === 'Scheduled' || is === 'Late' ? decode(value, codec) : undefined
@@ -510,11 +510,11 @@ export function withResultIn<S extends State>(flowRunId: string, file: string, c
 
 function fileValue(flowRunId: string, file: string, codec: ValueCodec): unknown {
   const { text, why = 'its file cannot be read here' } = codec.files?.read(flowRunId, file) ?? {}
-  return text === undefined ? ({ notPersisted: why } satisfies NotPersisted) : decode(text, codec)
+  return text === undefined ? notPersisted(why) : decode(text, codec)
 }
 
 function resultOf(fields: Fields, value: string | undefined, codec: ValueCodec | undefined): unknown {
-  return fields.x === undefined ? decode(value, codec) : ({ notPersisted: fields.x } satisfies NotPersisted)
+  return fields.x === undefined ? decode(value, codec) : notPersisted(fields.x)
 }
 
 /** A value that the codec of today cannot read costs that value, not the list that it is in. */
@@ -523,6 +523,6 @@ export function decode(value: string | undefined, codec: ValueCodec | undefined)
   try {
     return codec.decode(value)
   } catch (error) {
-    return { notPersisted: `cannot be read: ${messageOf(error)}` } satisfies NotPersisted
+    return notPersisted(`cannot be read: ${messageOf(error)}`)
   }
 }

@@ -7,6 +7,7 @@ import {
   type Command,
   type FlowRunFilter,
   fits,
+  notPersisted,
   type Store,
   type StoredRun,
 } from '../core/store.js'
@@ -151,7 +152,7 @@ export class MemoryStore implements Store {
 
 function withoutResult(state: State): State {
   if (state.type !== 'COMPLETED') return state
-  const marker = { notPersisted: notWanted }
+  const marker = notPersisted(notWanted)
   return state.name === 'Cached'
     ? states.cached(state.timestamp, marker, state.cachedFrom)
     : states.completed(state.timestamp, marker, state.message)

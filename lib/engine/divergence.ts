@@ -1,0 +1,40 @@
+import { type CallGroup, describeGroups } from '../core/divergence.js'
+import { MintakaError } from '../core/errors.js'
+import type { FlowRun } from '../core/run.js'
+import type { ComparedCall } from './done-runs.js'
+
+/** What a flow run that continues another one made of it, for the log. */
+export function divergenceSentence({ name, continues, divergence }: FlowRun): string {
+  const { diverged = false, notAskedFor = [], notKnown = [], ranAgain = [], reused = [] } = divergence ?? {}
+  const parts = [`${countOf(reused)} runs taken over, ${countOf(ranAgain)} run again`]
+  if (diverged) parts.push(`had completed, and was not asked for: ${describeGroups(notAskedFor)}`)
+  if (notKnown.length > 0) parts.push(`was not known: ${describeGroups(notKnown)}`)
+  const what = diverged ? 'its calls are others' : 'done'
+  return `Flow run '${name}' continues '${continues}'; ${what}: ${parts.join('; ')}.`
+}
+
+/** What a flow run fails with that may not do other things than the run that it continues. */
+export function divergedFrom(
+  { flowName, name, continues, divergence }: FlowRun,
+  calls: readonly ComparedCall[],
+): MintakaError {
+  const left = divergence?.notAskedFor ?? []
+  const made = calls.map(call => `${call.name}${inputsOf(call)}`).join(', ')
+  const what = made === '' ? '' : ` It calls ${made}, which had not completed there, and does not ask for what had:`
+  const rest = made === '' ? ' It did not ask for what had completed there:' : ''
+  const fix = "Bring the code back to what it was, or resume with divergence 'continue'."
+  return new MintakaError(
+    'DIVERGED',
+    `Flow run '${name}' does other things than '${continues}', which it continues.${what}${rest} ${describeGroups(left)}. ${fix}`,
+    { flow: flowName },
+  )
+}
+
+function inputsOf({ inputs }: ComparedCall): string {
+  const text = inputs.map(({ runs, preview }) => preview ?? `run ${runs?.join(', ')}`).join(', ')
+  return text === '' ? '' : ` (${text})`
+}
+
+function countOf(groups: readonly CallGroup[]): number {
+  return groups.reduce((sum, { count }) => sum + count, 0)
+}

@@ -1,0 +1,78 @@
+import type { ComparedCall, Match } from './done-runs.js'
+import type { Life } from './life.js'
+import type { FlowLife } from './run-flow.js'
+
+/** How often is looked whether a flow run still goes on, and how often in a row it has to be found at rest. */
+const everyMs = 50
+const inARow = 10
+
+interface Held {
+  readonly call: ComparedCall
+  readonly life: Life
+  readonly resolve: (match: Match | undefined) => void
+}
+
+/**
+ * Calls of a flow run that continues another one, and may not do other things than that. One that is not known, while
+ * something of its task is left that nobody has asked for, waits: order varies, and what is left may be asked for yet.
+ * When nothing else goes on, and something is still left, the code does other things, and nothing has run twice.
+ */
+export class CallsOnHold {
+  readonly #flow: FlowLife
+  readonly #held = new Set<Held>()
+  #isWatching = false
+  #seen = ''
+  #times = 0
+
+  constructor(flow: FlowLife) {
+    this.#flow = flow
+  }
+
+  /** What the call of a run is: at once, nearly always. `undefined`: the run has ended while it was on hold. */
+  match(call: ComparedCall, life: Life): Match | Promise<Match | undefined> {
+    const match = this.#flow.done.match(call)
+    if (match.type === 'known') this.#release()
+    if (match.type !== 'on hold') return match
+    return new Promise(resolve => {
+      this.#held.add({ call, life, resolve })
+      this.#watch()
+    })
+  }
+
+  has(life: Life): boolean {
+    for (const held of this.#held) if (held.life === life) return true
+    return false
+  }
+
+  /** Lets those go on whose task has nothing left. */
+  #release(): void {
+    for (const held of this.#held) if (!this.#flow.done.hasLeft(held.call.taskKey)) this.#end(held)
+  }
+
+  #end(held: Held): void {
+    this.#held.delete(held)
+    held.resolve(held.life.settled ? undefined : this.#flow.done.match(held.call, true))
+  }
+
+  #watch(): void {
+    if (this.#isWatching) return
+    this.#isWatching = true
+    this.#flow.engine.surroundings.timer(everyMs, () => {
+      this.#isWatching = false
+      this.#look()
+    })
+  }
+
+  #look(): void {
+    for (const held of this.#held) if (held.life.settled) this.#end(held)
+    this.#release()
+    if (this.#held.size === 0) return
+    const { children, done } = this.#flow
+    const seen = `${children.lives.length} ${children.open} ${done.taken}`
+    const isAtRest = children.lives.every(life => life.settled !== undefined || life.isResting)
+    this.#times = isAtRest && seen === this.#seen ? this.#times + 1 : 0
+    this.#seen = seen
+    if (this.#times >= inARow) this.#flow.diverge([...this.#held].map(({ call }) => call))
+    this.#watch()
+  }
+}

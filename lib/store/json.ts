@@ -1,6 +1,7 @@
 import { accessSync, constants, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { workerDoor } from '../core/door.js'
 import { isMintakaError, MintakaError } from '../core/errors.js'
 import type { LogEntry } from '../core/logger.js'
 import { check, checkOptions } from '../core/options.js'
@@ -114,6 +115,7 @@ export class JsonStore implements Store {
 
   async open(given: StoreSurroundings): Promise<void> {
     this.#folder = this.folder
+    if (workerDoor()) throw openedInTask(this.#folder)
     const surroundings = { ...given, codec: this.#withFiles(given.codec) }
     this.#surroundings = surroundings
     this.#reading = new Reading(this.#folder, surroundings, () => this.#journal?.flush())
@@ -403,6 +405,12 @@ export class JsonStore implements Store {
 const notOpen = 'the store is not open for writing'
 const notOpened = () => new MintakaError('STORE_OPEN_FAILED', 'The store has not been opened: call open() first.')
 const pad = (number: number) => String(number).padStart(16, '0')
+
+function openedInTask(folder: string): MintakaError {
+  const why = 'it was opened on a thread that carries out tasks'
+  const fix = 'Open it on the main thread or on a thread of your own, and give tasks what they need of it as arguments.'
+  return new MintakaError('STORE_OPEN_FAILED', `The store in ${folder} could not be opened: ${why}. ${fix}`)
+}
 
 function openFailed(folder: string, cause: unknown): MintakaError {
   const { code, path = folder } = cause as NodeJS.ErrnoException

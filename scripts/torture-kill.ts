@@ -4,8 +4,8 @@
  *     npm run torture -- kill
  *     npm run torture -- kill --seed 7 --kills 20 --count 10000 --pieces 500
  *
- * After each kill the store is opened and checked, see `test/faults/fixtures/kill.ts`. What is found is told with the command
- * that repeats it.
+ * After each kill the store is opened and checked, and the flow continued; see `test/faults/fixtures/kill.ts`. What is found is
+ * told with the command that repeats it.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -8,7 +8,7 @@ tap.setTimeout(300_000)
 const first = seedFromEnvironment()
 
 for (let seed = first; seed < first + 10; seed++) {
-  test(`whenever a flow is killed, what was acknowledged is there (seed ${seed})`, async t => {
+  test(`whenever a flow is killed, nothing acknowledged is lost, and it can be continued (seed ${seed})`, async t => {
     const size = { count: 300, pieces: 30, kills: 2 }
     const { wrong, kills } = await kill(`${t.testdir()}/night`, { seed, ...size, log: line => t.comment(line) })
     t.strictSame(wrong, [])

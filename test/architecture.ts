@@ -29,6 +29,7 @@ const floors: Record<string, Floor> = {
   'lib/testing': { imports: ['lib/core', 'lib/values'], packages: true, node: true },
   'lib/cli': {
     imports: [
+      'lib/create-engine.ts',
       'lib/default-engine.ts',
       'lib/flow.ts',
       'lib/core',

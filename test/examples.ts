@@ -60,6 +60,21 @@ const printed: Record<string, string[]> = {
     "{ words: [ 'one', 'two', 'three' ], renders: 2, saves: 2 }",
     "Failed Task 'huge' takes 2 GPU, and its ParallelExecutor offers 1 GPU: it could never run. Say what there is, new ParallelExecutor({ resources: { GPU: 2 } }), or take less.",
   ],
+  '10-resume.ts': [
+    'downloading 2024',
+    'downloading 2025',
+    'downloading 2026',
+    'ended by SIGKILL',
+    'the flow run is Crashed',
+    'downloading 2026',
+    'downloading 2027',
+    '8102000 rows',
+    'download: Cached',
+    'download: Cached',
+    'download: Completed',
+    'download: Completed',
+    'total: Completed',
+  ],
 }
 
 for (const [file, lines] of Object.entries(printed)) {

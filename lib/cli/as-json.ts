@@ -17,13 +17,14 @@ export function flowRunJson({ run, owner }: StoredRun<FlowRun>) {
     parentFlowRunId: run.parentFlowRunId,
     parentTaskRunId: run.parentTaskRunId,
     idempotencyKey,
+    continues: run.continues,
     owner,
   }
 }
 
 export function taskRunJson({ run }: StoredRun<TaskRun>) {
-  const { taskName, taskKey, flowRunId, childFlowRunId } = run
-  return { ...baseJson(run), taskName, taskKey, flowRunId, childFlowRunId }
+  const { taskName, taskKey, taskVersion, inputHash, flowRunId, childFlowRunId } = run
+  return { ...baseJson(run), taskName, taskKey, taskVersion, inputHash, flowRunId, childFlowRunId }
 }
 
 function baseJson({ id, name, state, created, startTime, endTime, totalRunTimeMs, runCount, tags }: Readonly<RunBase>) {

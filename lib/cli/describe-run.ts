@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import type { FlowRun, TaskRun } from '../core/run.js'
 import type { State } from '../core/state.js'
 import type { StoredRun } from '../core/store.js'
+import { describeDivergence } from './describe-divergence.js'
 import { describeExecutor } from './describe-executor.js'
 import {
   ago,
@@ -25,7 +26,8 @@ export function describeRun(tree: RunTree): string {
   const width = widthOf(process.stdout)
   const parts = [facts(tree, palette), history(tree.flowRun, palette)]
   if (tree.taskRuns.length > 0) parts.push(`${palette.bold('Task runs')}\n${taskRuns(tree, width, palette)}`)
-  const { state, executor, executorStats } = tree.flowRun.run
+  const { state, executor, executorStats, divergence } = tree.flowRun.run
+  if (divergence) parts.push(describeDivergence(divergence, palette))
   if (executorStats) parts.push(describeExecutor(executor, executorStats, width, palette))
   if ('error' in state && state.error !== undefined) {
     parts.push(`${palette.bold('Error')}\n${indented(cleanLines(thrownText(state.error, false)))}`)
@@ -56,6 +58,7 @@ function facts({ flowRun, parent }: RunTree, palette: Colors): string {
     ['tags', run.tags.join(', ')],
     ['key', run.idempotencyKey],
     ['part of', parent && `${parent.run.name} of flow ${parent.run.flowName} (${parent.run.id})`],
+    ['continues', run.continues],
     ['result', 'result' in state ? resultText(state.result) : undefined],
   ]
   const shown = lines.filter(([, text]) => text !== undefined && text !== '')

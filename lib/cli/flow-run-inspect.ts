@@ -24,6 +24,7 @@ function treeJson({ flowRun, taskRuns }: RunTree): object {
   return {
     ...flowRunJson(flowRun),
     executorStats: flowRun.run.executorStats,
+    divergence: flowRun.run.divergence,
     states: flowRun.states.map(stateJson),
     taskRuns: taskRuns.map(({ taskRun, child }) => ({
       ...taskRunJson(taskRun),

@@ -61,6 +61,7 @@ Examples:
   $ mintaka run report.ts:monthly --params '{"year":2026}' --executor parallel
   $ mintaka flow-run ls --state failed
   $ mintaka flow-run inspect eager-otter
+  $ mintaka flow-run resume eager-otter
 
 Environment:
   MINTAKA_HOME  the folder of the store

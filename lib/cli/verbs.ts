@@ -15,6 +15,11 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
   run: { summary: 'run a flow of a file', load: () => import('./run.js') },
   'flow-run ls': { summary: 'list flow runs, newest first', load: () => import('./flow-run-ls.js') },
   'flow-run inspect': { summary: 'tell all about one flow run', load: () => import('./flow-run-inspect.js') },
+  'flow-run resume': {
+    summary: 'continue a flow run that failed, crashed or was cancelled',
+    load: () => import('./flow-run-resume.js'),
+  },
+  'flow-run retry': { summary: 'try a flow run again that failed', load: () => import('./flow-run-retry.js') },
   check: { summary: "tell whether a file's tasks can be sent to workers", load: () => import('./check.js') },
   'dask worker': { summary: 'join a Dask cluster as a worker of Node', load: () => import('./dask-worker.js') },
   version: { summary: 'print the versions of mintaka and Node', load: () => import('./version.js') },
@@ -22,6 +27,6 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
 
 /** What stands before a verb of two words. */
 export const groups: Readonly<Record<string, string>> = {
-  'flow-run': 'look at flow runs in the store',
+  'flow-run': 'look at flow runs in the store, and continue them',
   dask: 'take part in Dask clusters',
 }

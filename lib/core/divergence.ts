@@ -51,12 +51,13 @@ export class CallGroups {
   }
 }
 
-/** `load ×3 (load-3f9c21d0-0 "a", …)`, for sentences. */
+/** All of them in one sentence. */
 export function describeGroups(groups: readonly CallGroup[]): string {
   return groups.map(describeGroup).join('; ')
 }
 
-function describeGroup({ taskName, count, examples }: CallGroup): string {
+/** `load ×3: load-3f9c21d0-0 ("a"), …` */
+export function describeGroup({ taskName, count, examples }: CallGroup): string {
   const times = count > 1 ? ` ×${count}` : ''
   if (examples.length === 0) return `${taskName}${times}`
   const named = examples.map(({ name, inputs }) => (inputs === undefined ? name : `${name} (${inputs})`))

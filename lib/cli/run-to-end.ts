@@ -1,0 +1,107 @@
+import { inspect } from 'node:util'
+import { InvalidArgumentError, Option } from 'commander'
+import type { RunFuture } from '../core/future.js'
+import type { SettledState } from '../core/state.js'
+import { defaultMaxFlowDepth } from '../default-engine.js'
+import { Engine } from '../engine/engine.js'
+import { levelFromEnvironment, stderrLogger } from '../engine/logger.js'
+import { realSurroundings } from '../engine/surroundings.js'
+import { JsonStore } from '../store/json.js'
+import { isJson } from './as-json.js'
+import { colorsOf, Failure, printLine } from './print.js'
+import { printError, thrownText } from './print-error.js'
+import { showProgress } from './progress.js'
+import { cancelOnSignals } from './signals.js'
+
+/** How a flow run ended that the command line has started; `signalled`: the exit code, if a signal ended it. */
+export interface End {
+  readonly state: SettledState
+  readonly signalled: number | undefined
+}
+
+/** How long a run may wait for its store. */
+export function storeTimeoutOption(): Option {
+  return new Option('--store-timeout <seconds>', 'how long to wait for a store that cannot be written')
+    .argParser(seconds)
+    .default(30)
+}
+
+function seconds(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && value >= 0) return value
+  throw new InvalidArgumentError('It is a number of seconds.')
+}
+
+/**
+ * Carries out the flow run that `start` starts, with progress on a terminal and signals obeyed: on the engine that is
+ * given, else on one with the store of the CLI. The engine is closed at the end.
+ */
+export async function runToEnd(
+  start: (engine: Engine) => RunFuture<unknown>,
+  { engine: given, storeTimeoutMs }: { readonly engine?: Engine | undefined; readonly storeTimeoutMs: number },
+): Promise<End> {
+  const isLive = process.stderr.isTTY
+  const engine = given ?? cliEngine(isLive)
+  await engine.ready
+  const progress = isLive ? await showProgress(engine) : undefined
+  const future = start(engine)
+  const endStuck = () => cancelStuck(future)
+  process.once('beforeExit', endStuck)
+  const signals = cancelOnSignals(future)
+  const stopWaiting = giveUpOnStore(engine, storeTimeoutMs)
+  try {
+    const state = await future.wait()
+    await engine.close()
+    return { state, signalled: signals.exitCode }
+  } finally {
+    progress?.end()
+    signals.stop()
+    stopWaiting()
+    process.off('beforeExit', endStuck)
+  }
+}
+
+/** Prints the result, or what was thrown, and sets the exit code. */
+export function tellEnd({ state, signalled }: End): void {
+  if (state.type === 'COMPLETED') printResult(state.result)
+  else if (signalled === undefined)
+    process.stderr.write(`${thrownText(state.error, colorsOf(process.stderr).isColorSupported)}\n`)
+  process.exitCode = signalled ?? (state.type === 'COMPLETED' ? process.exitCode : 1)
+}
+
+function cliEngine(isLive: boolean): Engine {
+  return new Engine({
+    store: new JsonStore(),
+    logger: stderrLogger(levelFromEnvironment() ?? (isLive ? 'warn' : 'info')), // a live display tells what info would
+    surroundings: realSurroundings,
+    maxFlowDepth: defaultMaxFlowDepth,
+  })
+}
+
+/** Closes the engine when its store could not be written for so long: then the run ends, and what is lost is told. */
+function giveUpOnStore(engine: Engine, ms: number): () => void {
+  let timer: NodeJS.Timeout | undefined
+  const stop = engine.listen(({ type }) => {
+    if (type === 'store-degraded') timer = setTimeout(() => void engine.close({ timeoutMs: 0 }).catch(() => {}), ms)
+    else if (type === 'store-restored') clearTimeout(timer)
+  })
+  return () => {
+    stop()
+    clearTimeout(timer)
+  }
+}
+
+/** Nothing is left that could go on. Without this, Node would end the process in silence, and the run would look alive. */
+function cancelStuck(future: RunFuture<unknown>): void {
+  const why = 'it waits for something that can never come'
+  printError(new Failure(`Flow run '${future.name}' is stuck: ${why}.`))
+  process.exitCode = 1
+  void future.cancel(why)
+}
+
+function printResult(result: unknown): void {
+  if (result === undefined) return
+  printLine(
+    isJson(result) ? JSON.stringify(result, undefined, 2) : inspect(result, { depth: 10, maxArrayLength: null }),
+  )
+}

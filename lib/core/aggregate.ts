@@ -15,15 +15,15 @@ export function notCompleted<R extends Counted>(runs: readonly R[]): R[] {
 
 /**
  * The sentence of a failed aggregate, in Orion's order of preference: how many failed; how many are not final; how many
- * of each type.
+ * of each type. `alsoCompleted` counts more that have.
  */
-export function aggregateMessage(runs: readonly { readonly state: State }[]): string {
-  const total = runs.length
+export function aggregateMessage(runs: readonly { readonly state: State }[], alsoCompleted = 0): string {
+  const total = runs.length + alsoCompleted
   const failed = runs.filter(({ state }) => state.type === 'FAILED').length
   if (failed > 0) return `${failed} of ${total} ${total === 1 ? 'run' : 'runs'} failed`
   const open = runs.filter(({ state }) => !isTerminal(state)).length
   if (open > 0) return `${open} of ${total} ${total === 1 ? 'run is' : 'runs are'} not final`
-  const counts = new Map<StateType, number>()
+  const counts = new Map<StateType, number>(alsoCompleted > 0 ? [['COMPLETED', alsoCompleted]] : [])
   for (const { state } of runs) counts.set(state.type, (counts.get(state.type) ?? 0) + 1)
   return [...counts].map(([type, count]) => `${count} ${type}`).join(', ')
 }

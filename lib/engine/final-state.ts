@@ -13,14 +13,14 @@ export type BodyEnd =
 /**
  * The final state of a flow run, by Orion's rule: what it threw, a State that it returned, the aggregate over the
  * futures and states in what it returned, the aggregate over all its runs if it returned nothing, else COMPLETED with
- * what it returned. Every future in question has settled.
+ * what it returned. Every future in question has settled. `alsoCompleted` counts runs of its that are not among `children`.
  */
-export function finalState(now: number, end: BodyEnd, children: readonly Counted[]): TerminalState {
+export function finalState(now: number, end: BodyEnd, children: readonly Counted[], alsoCompleted = 0): TerminalState {
   // An async body that returns a future is unwrapped by JavaScript: it must fail with the error a sync one fails with.
   if (end.type === 'threw') return states.failed(now, rootOf(end.error))
   const { value } = end
   if (isState(value) && isTerminal(value)) return stateWithValue(value)
-  if (value === undefined) return aggregate(now, children, children, undefined)
+  if (value === undefined) return aggregate(now, children, children, undefined, alsoCompleted)
   const parts = futuresAndStates(value)
   if (parts.length === 0) return states.completed(now, value)
   return aggregate(now, parts.map(counted), children, value)
@@ -31,9 +31,15 @@ export function futuresIn(value: unknown): RunFuture<unknown>[] {
   return find(value, isFuture)
 }
 
-function aggregate(now: number, runs: readonly Counted[], children: readonly Counted[], value: unknown): TerminalState {
+function aggregate(
+  now: number,
+  runs: readonly Counted[],
+  children: readonly Counted[],
+  value: unknown,
+  alsoCompleted = 0,
+): TerminalState {
   if (notCompleted(runs).length === 0) return states.completed(now, copyWith(value, isPart, resultOf))
-  const message = aggregateMessage(runs)
+  const message = aggregateMessage(runs, alsoCompleted)
   return states.failed(now, rootFailure(inCallOrder(runs, children), message), message)
 }
 

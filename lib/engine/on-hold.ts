@@ -68,7 +68,7 @@ export class CallsOnHold {
     this.#release()
     if (this.#held.size === 0) return
     const { children, done } = this.#flow
-    const seen = `${children.lives.length} ${children.open} ${done.taken}`
+    const seen = `${children.count} ${children.open} ${done.taken}`
     const isAtRest = children.lives.every(life => life.settled !== undefined || life.isResting)
     this.#times = isAtRest && seen === this.#seen ? this.#times + 1 : 0
     this.#seen = seen

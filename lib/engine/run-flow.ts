@@ -294,7 +294,7 @@ export class FlowLife extends Life {
     this.#accepts = false
     if (!this.#interrupted) this.#compare(body)
     if (this.#interrupted) return this.#interruptedState()
-    return finalState(this.engine.now(), await withValues(body), this.children.lives)
+    return finalState(this.engine.now(), await withValues(body), this.children.lives, this.children.letGo)
   }
 
   /** Asks the rules about RUNNING, and enters it if they let it. */

@@ -4,7 +4,7 @@ import type { State } from '../core/state.js'
 import type { StoredRun } from '../core/store.js'
 import { preview } from '../values/preview.js'
 
-export function flowRunJson({ run, owner }: StoredRun<FlowRun>) {
+export function flowRunJson({ run, owner, ownerGone }: StoredRun<FlowRun>) {
   const { flowName, version, file, description, executor, parameters, idempotencyKey } = run
   return {
     ...baseJson(run),
@@ -19,12 +19,13 @@ export function flowRunJson({ run, owner }: StoredRun<FlowRun>) {
     idempotencyKey,
     continues: run.continues,
     owner,
+    ownerGone,
   }
 }
 
-export function taskRunJson({ run }: StoredRun<TaskRun>) {
+export function taskRunJson({ run, ownerGone }: StoredRun<TaskRun>) {
   const { taskName, taskKey, taskVersion, inputHash, flowRunId, childFlowRunId } = run
-  return { ...baseJson(run), taskName, taskKey, taskVersion, inputHash, flowRunId, childFlowRunId }
+  return { ...baseJson(run), taskName, taskKey, taskVersion, inputHash, flowRunId, childFlowRunId, ownerGone }
 }
 
 function baseJson({ id, name, state, created, startTime, endTime, totalRunTimeMs, runCount, tags }: Readonly<RunBase>) {

@@ -14,6 +14,7 @@ import {
   colorOf,
   colorsOf,
   durationOf,
+  ownerNote,
   widthOf,
 } from './print.js'
 import { thrownText } from './print-error.js'
@@ -42,7 +43,7 @@ function facts({ flowRun, parent }: RunTree, palette: Colors): string {
   const message = state.message === undefined ? '' : `: ${cleanLines(state.message)}`
   const lines: [string, string | undefined][] = [
     ['id', run.id],
-    ['state', `${coloredState(state, palette)}${message}`],
+    ['state', `${coloredState(state, palette, ownerNote(flowRun))}${message}`],
     ['created', `${clock(run.created)}, ${ago(run.created)}`],
     [
       'scheduled',
@@ -111,18 +112,19 @@ function rowsOf({ taskRuns }: RunTree, indent: string, palette: Colors): string[
   }
   return taskRuns.flatMap(({ taskRun, child }, index) => {
     const isLast = index === taskRuns.length - 1
-    const row = rowOf(taskRun.run, child, indent + (isLast ? '└─ ' : '├─ '), names, palette)
+    const row = rowOf(taskRun, child, indent + (isLast ? '└─ ' : '├─ '), names, palette)
     return child ? [row, ...rowsOf(child, indent + (isLast ? '   ' : '│  '), palette)] : [row]
   })
 }
 
 function rowOf(
-  run: Readonly<TaskRun>,
+  taskRun: StoredRun<TaskRun>,
   child: RunTree | undefined,
   branch: string,
   names: ReadonlyMap<string, string>,
   palette: Colors,
 ): string[] {
+  const { run } = taskRun
   const own = child ? `${palette.bold(clean(run.taskName))} ${clean(child.flowRun.run.name)}` : clean(run.name)
   const { state } = run
   const why = state.type === 'COMPLETED' || state.message === undefined ? '' : firstLine(state.message)
@@ -130,7 +132,7 @@ function rowOf(
   const from = inputs.length === 0 ? '' : `← ${[...new Set(inputs)].join(', ')}`
   return [
     palette.dim(branch) + own,
-    coloredState(state, palette),
+    coloredState(state, palette, ownerNote(taskRun)),
     durationOf(run),
     run.runCount > 1 ? String(run.runCount) : '',
     [colorOf(state.type, palette)(why), from].filter(Boolean).join('  '),

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { FlowRun } from '../core/run.js'
 import type { StoredRun } from '../core/store.js'
 import { flowRunJson } from './as-json.js'
-import { ago, clean, coloredState, colorsOf, durationOf, printJson, printLine, widthOf } from './print.js'
+import { ago, clean, coloredState, colorsOf, durationOf, ownerNote, printJson, printLine, widthOf } from './print.js'
 import { checkStates } from './state-filter.js'
 import { readStore } from './store.js'
 import { type Column, table } from './table.js'
@@ -52,11 +52,11 @@ const columns: readonly Column[] = [
 
 function tableOf(found: readonly StoredRun<FlowRun>[]): string {
   const palette = colorsOf(process.stdout)
-  const rows = found.map(({ run }) => [
+  const rows = found.map(({ run, ownerGone }) => [
     clean(run.flowName),
     clean(run.name),
     run.id,
-    coloredState(run.state, palette),
+    coloredState(run.state, palette, ownerNote({ ownerGone })),
     whenOf(run),
     durationOf(run),
   ])

@@ -43,8 +43,13 @@ export function cleanLines(text: string): string {
     .join('\n')
 }
 
-export function coloredState({ type, name }: Pick<State, 'type' | 'name'>, palette: Colors): string {
-  return colorOf(type, palette)(name)
+export function coloredState({ type, name }: Pick<State, 'type' | 'name'>, palette: Colors, note = ''): string {
+  return colorOf(type, palette)(name + note)
+}
+
+/** Said of a run whose process has died, until the store is opened for writing: then it becomes CRASHED. */
+export function ownerNote({ ownerGone }: { readonly ownerGone?: true | undefined }): string {
+  return ownerGone ? ' (owner gone)' : ''
 }
 
 export function colorOf(type: State['type'], { green, red, yellow, cyan, magenta, dim }: Colors) {

@@ -20,6 +20,13 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     load: () => import('./flow-run-resume.js'),
   },
   'flow-run retry': { summary: 'try a flow run again that failed', load: () => import('./flow-run-retry.js') },
+  'store info': { summary: 'tell what is in the store, and who writes there', load: () => import('./store-info.js') },
+  'store verify': {
+    summary: 'read all of the store, and list what is damaged',
+    load: () => import('./store-verify.js'),
+  },
+  'store rebuild': { summary: 'make catalogue and index anew', load: () => import('./store-rebuild.js') },
+  'store prune': { summary: 'remove old flow runs', load: () => import('./store-prune.js') },
   check: { summary: "tell whether a file's tasks can be sent to workers", load: () => import('./check.js') },
   'dask worker': { summary: 'join a Dask cluster as a worker of Node', load: () => import('./dask-worker.js') },
   version: { summary: 'print the versions of mintaka and Node', load: () => import('./version.js') },
@@ -28,5 +35,6 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
 /** What stands before a verb of two words. */
 export const groups: Readonly<Record<string, string>> = {
   'flow-run': 'look at flow runs in the store, and continue them',
+  store: 'look after the store',
   dask: 'take part in Dask clusters',
 }

@@ -31,6 +31,7 @@ export interface SortedLines {
   readonly parts: readonly JournalPart[]
   /** By raw id, in the order in which they begin. */
   readonly byFlowRun: ReadonlyMap<string, Extents>
+  readonly files: OpenFiles
 }
 
 /** Finds out which line is whose. Reads all of a journal, and keeps where the lines are. */
@@ -68,7 +69,7 @@ export async function sortLines(
   await reader.lines.read({ part: 0, offset: 0 }, sort, options)
   if (ended.length > 0)
     await new JournalLines(ended).read({ part: 0, offset: 0 }, line => sort({ ...line, part: parts.length }), options)
-  return { parts: all, byFlowRun }
+  return { parts: all, byFlowRun, files: new OpenFiles() }
 }
 
 /** Writes the lines of one flow run as a section of the history. */
@@ -84,7 +85,7 @@ export async function writeSection(
   const head = { r: run.id, q: seq, owner: journal.owner, journal: journal.name, created: run.created, ...late }
   to.write(Buffer.from(headOf(head)))
   const extents = lines.byFlowRun.get(latin1(quoted(run.id)))
-  if (extents) await copy(lines.parts, extents.places, to, pause)
+  if (extents) await copy(lines, extents.places, to, pause)
 }
 
 /** What is left of a journal when some of its flow runs have gone, with its header. */
@@ -104,41 +105,49 @@ export async function writeCarry(
       pieces.push([places[index]!, places[index + 1]!, places[index + 2]!])
   }
   pieces.sort((a, b) => a[0] - b[0] || a[1] - b[1])
-  await copy(lines.parts, pieces.flat(), to, pause)
+  await copy(lines, pieces.flat(), to, pause)
 }
 
 const newline = Buffer.from('\n')
-const copyBytes = 128 * 1024
+const copiedAtOnce = 128 * 1024
 
 async function copy(
-  parts: readonly JournalPart[],
+  { parts, files }: SortedLines,
   places: readonly number[],
   to: FileWriter,
   pause: Pause,
 ): Promise<void> {
-  const files = new OpenFiles()
-  try {
-    for (let index = 0; index < places.length; index += 3) {
-      const [part, offset, length] = [parts[places[index]!]!, places[index + 1]!, places[index + 2]!]
-      if (part.sealed) {
-        for (let done = 0; done < length; done += copyBytes) {
-          const bytes = files.read(part.path, offset + done, Math.min(copyBytes, length - done))
-          if (bytes.length === 0) throw new Error(`${part.path} has become shorter`)
-          to.write(bytes)
-          await pause()
-        }
-        to.write(newline)
-      } else {
-        // One line, as the formats before 3 wrote it (or what ended it, later): it gets its seal here.
-        const bytes = files.read(part.path, offset, length)
-        const raw = { bytes, start: 0, end: bytes.length, offset }
-        to.write(Buffer.from(seal(`${textOf(unseal(raw) ?? raw)}\n`)))
-      }
-      await pause()
-    }
-  } finally {
-    files.close()
+  for (let index = 0; index < places.length; index += 3) {
+    const [part, offset, length] = [parts[places[index]!]!, places[index + 1]!, places[index + 2]!]
+    if (part.sealed) await copyBytes(part.path, offset, length, files, to, pause)
+    else to.write(sealedLine(files.read(part.path, offset, length), offset))
+    const rest = pause()
+    if (rest) await rest
   }
+}
+
+async function copyBytes(
+  path: string,
+  offset: number,
+  length: number,
+  files: OpenFiles,
+  to: FileWriter,
+  pause: Pause,
+): Promise<void> {
+  for (let done = 0; done < length; done += copiedAtOnce) {
+    const bytes = files.read(path, offset + done, Math.min(copiedAtOnce, length - done))
+    if (bytes.length === 0) throw new Error(`${path} has become shorter`)
+    to.write(bytes)
+    const rest = pause()
+    if (rest) await rest
+  }
+  to.write(newline)
+}
+
+/** A line as the formats before 3 wrote it, or what ended it, later: it gets its seal here. */
+function sealedLine(bytes: Buffer, offset: number): Buffer {
+  const raw = { bytes, start: 0, end: bytes.length, offset }
+  return Buffer.from(seal(`${textOf(unseal(raw) ?? raw)}\n`))
 }
 
 /**

@@ -1,14 +1,14 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { addFlow, type Catalogue, catalogued, type FoldedJournal, type Segment } from './catalogue.js'
-import { namesIn } from './files.js'
+import { namesIn, syncFolder } from './files.js'
 import { bytesOf, mayLeave, type SortedLines, sortLines, writeCarry, writeSection } from './fold-journal.js'
 import { History } from './history.js'
 import { indexLinesOf } from './history-index.js'
 import { FileWriter } from './history-writer.js'
 import { carryName, filesOf, type JournalFiles, journalsOf } from './journal-files.js'
 import { JournalReader } from './journal-reader.js'
-import { headerOf } from './journal-state.js'
+import { headerOf, isClosed } from './journal-state.js'
 import { unquoted } from './line-bytes.js'
 
 // Folding moves flow runs from journals into the history. Nothing is taken away before the catalogue says where it is now,
@@ -44,7 +44,7 @@ export async function foldJournals(
   const target = segmentToFill(catalogue, surroundings.historyBytes)
   const writer = new FileWriter(join(folder, 'history', `${target.name}.ndjson`), target.bytes)
   try {
-    for (const journal of journals) {
+    for (const journal of stillThere(folder, journals)) {
       const folded = await foldJournal(journal, next, history, writer, surroundings)
       if (folded) next.folded.push(folded)
     }
@@ -60,6 +60,17 @@ export async function foldJournals(
   commit(next)
   await removeOld(folder, next)
   return next
+}
+
+/** Others may have folded some of them, and begun new ones of the same name. */
+function stillThere(folder: string, journals: readonly ToFold[]): ToFold[] {
+  const path = join(folder, 'journals')
+  const present = journalsOf(namesIn(path))
+  return journals.flatMap(({ files: { name }, upTo }) => {
+    const files = present.get(name)
+    const isReady = files && (upTo !== undefined || files.ended !== undefined || isClosed(path, files))
+    return isReady ? [{ files, upTo }] : []
+  })
 }
 
 /** The catalogue that follows, without mention of what has been removed by now. */
@@ -95,25 +106,44 @@ async function foldJournal(
   await reader.refresh(counted, pause)
   const ended = files.ended && upTo === undefined ? join(path, files.ended) : undefined
   const lines = await sortLines(reader, ended, pause)
-  const leaving = upTo === undefined ? undefined : await mayLeave(reader, pause)
-  if (leaving) {
-    const { those, all } = bytesOf(lines, leaving)
-    if (those * 2 < all) return undefined
+  try {
+    const leaving = upTo === undefined ? undefined : await mayLeave(reader, pause)
+    if (leaving && !isWorthwhile(lines, leaving)) return undefined
+    await writeSections(lines, reader, leaving, next, history, writer, pause)
+    const created = (await headerOf(path, files))?.created ?? 0
+    const damaged = reader.damage.length > 0 && { damaged: true as const }
+    const folded = { journal: files.name, created, generation: next.generation, ...damaged }
+    if (!leaving || upTo === undefined) return folded
+    const stays = (id: string) => !leaving.has(id)
+    await makeCarry(lines, reader, stays, join(path, carryName(files.name, upTo)), { pause, temporary })
+    return { ...folded, upTo }
+  } finally {
+    lines.files.close()
   }
-  await writeSections(lines, reader, leaving, next, history, writer, pause)
-  const created = (await headerOf(path, files))?.created ?? 0
-  const damaged = reader.damage.length > 0 && { damaged: true as const }
-  const folded = { journal: files.name, created, generation: next.generation, ...damaged }
-  if (!leaving || upTo === undefined) return folded
+}
+
+/** Whether at least half of the bytes can leave: the others have to be copied. */
+function isWorthwhile(lines: SortedLines, leaving: ReadonlySet<string>): boolean {
+  const { those, all } = bytesOf(lines, leaving)
+  return those > 0 && those * 2 >= all
+}
+
+async function makeCarry(
+  lines: SortedLines,
+  reader: JournalReader,
+  stays: (flowRunId: string) => boolean,
+  path: string,
+  { pause, temporary }: Pick<FoldingSurroundings, 'pause' | 'temporary'>,
+): Promise<void> {
   const carry = new FileWriter(temporary(), 0)
   try {
-    await writeCarry(lines, reader, id => !leaving.has(id), carry, pause)
+    await writeCarry(lines, reader, stays, carry, pause)
     await carry.sync()
   } finally {
     carry.close()
   }
-  renameSync(carry.path, join(path, carryName(files.name, upTo)))
-  return { ...folded, upTo }
+  renameSync(carry.path, path)
+  syncFolder(dirname(path))
 }
 
 /** Up to which segment a journal has been folded before. */
@@ -169,16 +199,16 @@ export async function writeIndex(
   pause: () => Promise<void> | undefined,
 ): Promise<{ readonly segment: Segment; readonly mc: number }> {
   const path = join(folder, 'history', `${segment.name}.ndjson`)
-  const made = await indexLinesOf(path, { from: segment.bytes, until: bytes, mc: mcBefore, pause })
   const writer = new FileWriter(join(folder, 'index', `${segment.index}.ndjson`), segment.indexBytes)
   try {
-    writer.write(made.text)
+    const options = { from: segment.bytes, until: bytes, mc: mcBefore, pause }
+    const made = await indexLinesOf(path, options, line => writer.write(line))
     await writer.sync()
+    const runs = segment.runs + made.runs
+    return { segment: { ...segment, bytes, indexBytes: writer.position, runs }, mc: made.mc }
   } finally {
     writer.close()
   }
-  const runs = segment.runs + made.runs
-  return { segment: { ...segment, bytes, indexBytes: writer.position, runs }, mc: made.mc }
 }
 
 /** Removes what nobody can be reading any more: what has gone with an earlier generation than this one. */

@@ -25,6 +25,7 @@ export interface FoldingOptions {
 }
 
 const mebibyte = 1024 * 1024
+const stepBytes = 16 * mebibyte
 
 /**
  * Folds in the background, whenever it is worth it: in steps, each of which takes the lock, and counts as a whole or not
@@ -51,9 +52,27 @@ export class Folding {
     this.#begin(() => this.#foldFinished(finished))
   }
 
+  /** Folds those journals, all of them, now. `lock` must be held. */
+  async foldNow(finished: readonly FinishedJournal[], catalogue: Catalogue): Promise<Catalogue> {
+    this.#pace.hold()
+    let current = catalogue
+    for (const journals of stepsOf(finished)) current = await this.#fold(current, journals)
+    return current
+  }
+
+  /** Divides its time with others. */
+  get pause(): () => Promise<void> | undefined {
+    return this.#pace.pause
+  }
+
   /** The own journal goes on in another file: what has ended may leave those before. */
   considerOwn(journal: string): void {
     this.#begin(() => this.#foldOwn(journal))
+  }
+
+  /** Resolves when nothing is under way here. */
+  async idle(): Promise<void> {
+    await this.#working
   }
 
   /** Waits for the step that is under way, and begins no other one. */
@@ -76,17 +95,8 @@ export class Folding {
   }
 
   async #foldFinished(finished: readonly FinishedJournal[]): Promise<void> {
-    const left = [...finished]
     // One step is done in any case: there may be none but short lives here.
-    do {
-      const step: ToFold[] = []
-      for (let bytes = 0; left.length > 0 && (step.length === 0 || bytes + left[0]!.bytes <= 16 * mebibyte); ) {
-        const journal = left.shift()!
-        bytes += journal.bytes
-        step.push({ files: journal.files })
-      }
-      if (!(await this.#step(step))) return
-    } while (left.length > 0 && !this.#isStopping)
+    for (const step of stepsOf(finished)) if (!(await this.#step(step)) || this.#isStopping) return
   }
 
   async #foldOwn(journal: string): Promise<void> {
@@ -110,26 +120,24 @@ export class Folding {
 
   /** `false`: somebody else has the lock. */
   async #step(journals: readonly ToFold[]): Promise<boolean> {
-    const { folder, temporary, historyBytes = 64 * mebibyte } = this.#options
+    const { folder, temporary } = this.#options
     const lock = takeLock(join(folder, 'fold.lock'), temporary)
     if (!lock.held) {
       if (lock.advice !== undefined) this.#advise(`${lock.why}. ${lock.advice}`)
       return false
     }
     try {
-      const path = join(folder, 'catalogue.json')
-      const commit = (catalogue: Catalogue) => writeCatalogue(path, catalogue, temporary)
-      await foldJournals(this.#catalogue(), journals, {
-        folder,
-        pause: this.#pace.pause,
-        temporary,
-        historyBytes,
-        commit,
-      })
+      await this.#fold(this.#catalogue(), journals)
       return true
     } finally {
       lock.release()
     }
+  }
+
+  #fold(catalogue: Catalogue, journals: readonly ToFold[]): Promise<Catalogue> {
+    const { folder, temporary, historyBytes = 64 * mebibyte } = this.#options
+    const commit = (next: Catalogue) => writeCatalogue(join(folder, 'catalogue.json'), next, temporary)
+    return foldJournals(catalogue, journals, { folder, pause: this.#pace.pause, temporary, historyBytes, commit })
   }
 
   #catalogue(): Catalogue {
@@ -154,4 +162,20 @@ export class Folding {
       cause: error,
     })
   }
+}
+
+/** Journals that are folded at once: many small ones, or a large one. */
+function* stepsOf(finished: readonly FinishedJournal[]): Generator<ToFold[]> {
+  let step: ToFold[] = []
+  let bytes = 0
+  for (const { files, bytes: its } of finished) {
+    if (step.length > 0 && bytes + its > stepBytes) {
+      yield step
+      step = []
+      bytes = 0
+    }
+    step.push({ files })
+    bytes += its
+  }
+  if (step.length > 0) yield step
 }

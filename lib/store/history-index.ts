@@ -10,6 +10,9 @@ import { type Damage, scanWholeLines, type WholeLine } from './whole-lines.js'
 // A flow run stands in the history as a section: a head, then all its lines as they were in its journal. The index has
 // a line per section, made from the section and nothing else; so it can be made again at any time, byte for byte.
 
+/** How much is read at once by who must not hold up the loop. */
+const pieceBytes = 128 * 1024
+
 /** The head of a section. */
 export interface SectionHead {
   /** Id of the flow run. */
@@ -43,6 +46,8 @@ export interface IndexEntry {
   readonly mc: number
   readonly type: State['type']
   readonly is: State['name']
+  /** When it entered that state. */
+  readonly since: number
   readonly name: string
   readonly flow: string
   readonly parent?: string
@@ -80,16 +85,16 @@ export interface IndexOptions {
 export async function indexLinesOf(
   path: string,
   { from, until, mc, pause, onDamage }: IndexOptions,
+  write: (line: Buffer) => void,
   onSection: (entry: IndexEntry, run: FlowRun | undefined) => boolean | undefined = () => true,
-): Promise<{ text: Buffer; runs: number; mc: number; end: number }> {
-  const texts: Buffer[] = []
+): Promise<{ runs: number; mc: number; end: number }> {
   let runs = 0
   let section: Section | undefined
   const finish = (end: number) => {
     if (!section) return
     const entry = entryOf(section, end, mc)
     if (onSection(entry, section.run) !== false) {
-      texts.push(Buffer.from(indexLine(entry)))
+      write(Buffer.from(indexLine(entry)))
       if (!entry.late) runs += 1
       mc = Math.max(mc, entry.created)
     }
@@ -112,9 +117,9 @@ export async function indexLinesOf(
     }
     return undefined
   }
-  const end = await scanWholeLines(path, from, visit, { until, pause, onDamage })
+  const end = await scanWholeLines(path, from, visit, { until, pause, onDamage, ...(pause && { pieceBytes }) })
   finish(end)
-  return { text: Buffer.concat(texts), runs, mc, end }
+  return { runs, mc, end }
 }
 
 /** One whose head is damaged. */
@@ -145,6 +150,7 @@ function entryOf({ head, at, fs, run, state }: Section, end: number, mc: number)
     mc,
     type: state?.type ?? 'PENDING',
     is: state?.name ?? 'Pending',
+    since: state?.timestamp ?? created,
     name: run?.name ?? r,
     flow: run?.flowName ?? '(damaged)',
     ...(run?.parentFlowRunId !== undefined && { parent: run.parentFlowRunId }),

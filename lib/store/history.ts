@@ -196,8 +196,10 @@ export class History {
   async #mend(segment: Segment): Promise<void> {
     if (!this.#isCurrent()) throw new Moved()
     const path = this.#historyPath(segment)
-    const made = isThere(path) && (await indexLinesOf(path, { from: 0, until: segment.bytes, mc: segment.mc }))
-    this.#mended.set(segment.name, made ? made.text : Buffer.alloc(0))
+    const lines: Buffer[] = []
+    const options = { from: 0, until: segment.bytes, mc: segment.mc }
+    if (isThere(path)) await indexLinesOf(path, options, line => lines.push(line))
+    this.#mended.set(segment.name, Buffer.concat(lines))
     this.#onDamage({ path: this.#indexPath(segment), offset: 0, bytes: segment.indexBytes })
   }
 

@@ -24,7 +24,7 @@ import { Batch } from './batch.js'
 import { Cache } from './cache.js'
 import { type Catalogue, emptyCatalogue, readCatalogue } from './catalogue.js'
 import { Claims } from './claims.js'
-import { endRunsOfTheDead } from './crashed.js'
+import { endRunsOfTheDead, type FinishedJournal } from './crashed.js'
 import { fileName, namesIn, replaceFile, sweepTemporaries, temporaryName } from './files.js'
 import { Folding } from './folding.js'
 import { Journal } from './journal.js'
@@ -41,6 +41,7 @@ import {
 import { sweepLock } from './lock.js'
 import { openCatalogue } from './open-catalogue.js'
 import { thisProcess } from './process-id.js'
+import { type Pruned, type PruneOptions, prune } from './prune.js'
 import { Reading } from './reading.js'
 import { ResultFiles } from './result-files.js'
 import { describeUnsaved } from './unsaved.js'
@@ -230,6 +231,27 @@ export class JsonStore implements Store {
     if (this.#journal) await this.#endRunsOfTheDead(this.#opened, this.#catalogue())
   }
 
+  /**
+   * Removes top-level flow runs that have ended, with their subflow runs, task runs, logs, results and claims: all but the
+   * `keep` newest, those that ended more than `olderThanMs` milliseconds ago, or, with both, those to which both apply.
+   * Expired entries of the cache go as well. What an engine that still lives has not folded yet stays. Others may read and
+   * write meanwhile. Throws INVALID_OPTION, and STORE_WRITE_FAILED if the store is not open for writing.
+   */
+  async prune(options: PruneOptions): Promise<Pruned> {
+    checkOptions('JsonStore.prune', options, {
+      keep: check.count,
+      olderThanMs: check.milliseconds,
+      dryRun: check.boolean,
+    })
+    if (options.keep === undefined && options.olderThanMs === undefined)
+      throw new MintakaError('INVALID_OPTION', 'prune() needs a limit: keep, olderThanMs or both.')
+    const folding = this.#folding
+    if (!folding) throw new MintakaError('STORE_WRITE_FAILED', `Nothing was removed: ${notOpen}.`)
+    const finished = await this.#finished(this.#opened, this.#catalogue().folded)
+    await folding.idle()
+    return prune(options, { folder: this.#folder, folding, temporary: () => this.#temporary(), finished })
+  }
+
   async post(owner: string, command: Command): Promise<void> {
     this.#writing(`A command to ${owner}`, () => {
       const inbox = this.#inbox(owner)
@@ -291,8 +313,11 @@ export class JsonStore implements Store {
 
   /** Folds what has finished, if there is enough of it. */
   async #endRunsOfTheDead(surroundings: StoreSurroundings, { folded }: Catalogue): Promise<void> {
-    const temporary = () => this.#temporary()
-    this.#folding?.consider(await endRunsOfTheDead(this.#path('journals'), folded, surroundings, temporary))
+    this.#folding?.consider(await this.#finished(surroundings, folded))
+  }
+
+  #finished(surroundings: StoreSurroundings, folded: Catalogue['folded']): Promise<FinishedJournal[]> {
+    return endRunsOfTheDead(this.#path('journals'), folded, surroundings, () => this.#temporary())
   }
 
   /** The journal goes on in another file. */

@@ -46,14 +46,17 @@ export async function rebuild(folder: string, { pause }: RebuildOptions = {}): P
     const path = join(folder, 'history', file)
     const until = statSync(path).size
     const onDamage = (each: Damage) => damage.push(each)
-    const made = await indexLinesOf(path, { from: 0, until, mc, pause, onDamage }, (entry, run) => {
+    const lines: Buffer[] = []
+    const write = (line: Buffer) => void lines.push(line)
+    const made = await indexLinesOf(path, { from: 0, until, mc, pause, onDamage }, write, (entry, run) => {
       if (!isWanted(entry)) return false
       if (run) addFlow(catalogue.flows, run.flowName, catalogued(run))
       return true
     })
     const index = `${name}.${catalogue.generation}`
-    indexes.set(name, made.text)
-    catalogue.segments.push({ name, bytes: made.end, index, indexBytes: made.text.length, runs: made.runs, mc })
+    const text = Buffer.concat(lines)
+    indexes.set(name, text)
+    catalogue.segments.push({ name, bytes: made.end, index, indexBytes: text.length, runs: made.runs, mc })
     mc = made.mc
   }
   catalogue.mc = mc

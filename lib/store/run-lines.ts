@@ -1,6 +1,6 @@
 import type { LogEntry } from '../core/logger.js'
 import type { FlowRun } from '../core/run.js'
-import { isTerminal, type State } from '../core/state.js'
+import { isTerminal, type State, states } from '../core/state.js'
 import { rangeOf } from './batch-reader.js'
 import { beginsWith, callOf, flowRunIdOf, idOf, keyOf, keys, latin1, textOf } from './line-bytes.js'
 import {
@@ -34,16 +34,22 @@ export interface ReadFlowRun {
 export function flowRunIn(lines: readonly Line[], codec: ValueCodec, lost?: FlowRun): ReadFlowRun | undefined {
   const [first, ...others] = lines
   const isWhole = first?.fields.run !== undefined
-  const run = isWhole ? flowRunOf(first, codec) : lost && { ...lost }
+  const run = isWhole ? flowRunOf(first, codec) : lost && fresh(lost)
   if (!run) return undefined
-  const states: State[] = isWhole ? [run.state] : []
+  const entered: State[] = isWhole ? [run.state] : []
   for (const line of isWhole ? others : lines) {
     noteOf(run, line)
     const state = stateOf(line, codec)
-    if (follow(run, state)) states.push(state)
+    if (follow(run, state)) entered.push(state)
   }
   const parameters = isWhole ? parametersOf(first, codec) : undefined
-  return { run, states: states.length > 0 ? states : [run.state], ...(parameters !== undefined && { parameters }) }
+  return { run, states: entered.length > 0 ? entered : [run.state], ...(parameters !== undefined && { parameters }) }
+}
+
+/** A flow run before anything had happened to it. */
+function fresh(run: FlowRun): FlowRun {
+  const { startTime: _, endTime: __, ...others } = run
+  return { ...others, state: states.pending(run.created), totalRunTimeMs: 0, runCount: 0 }
 }
 
 /** The task runs of a flow run, in call order. Ends early where everything of it is known to have ended. */

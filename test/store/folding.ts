@@ -1,72 +1,15 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import tap, { type Test, test } from 'tap'
+import tap, { test } from 'tap'
 import { type State, states } from '../../lib/core/state.js'
-import { JsonStore, type JsonStoreOptions } from '../../lib/store/json.js'
+import type { JsonStore } from '../../lib/store/json.js'
+import { headerLine } from '../../lib/store/lines.js'
 import { thisProcess } from '../../lib/store/process-id.js'
-import { codec } from '../../lib/values/json.js'
+import { seal } from '../../lib/store/seal.js'
 import { change, flowRun, taskRun } from './fixtures/runs.js'
+import { carryOut, fold, manySessions, opened, told } from './fixtures/sessions.js'
 
 tap.setTimeout(240_000) // hundreds of stores are opened and synced, on whatever machine this is
-
-let openings = 0
-
-async function opened(
-  t: Test,
-  folder: string,
-  options: JsonStoreOptions & { owner?: string; readOnly?: boolean } = {},
-) {
-  const { owner = `engine-${++openings}`, readOnly, ...others } = options
-  const store = new JsonStore({ folder, ...others })
-  const warnings: string[] = []
-  await store.open({ owner, codec, warn: message => warnings.push(message), readOnly })
-  t.teardown(() => store.close())
-  return { store, warnings }
-}
-
-/** A flow run with two task runs and a log line, from its beginning to its end. */
-async function carryOut(store: JsonStore, id: string, created: number, end: State = states.completed(created + 5, id)) {
-  const flow = flowRun(id, {
-    created,
-    state: states.pending(created),
-    name: `name of ${id}`,
-    flowName: `flow-${created % 3}`,
-  })
-  await store.createFlowRun(flow)
-  await change(store, flow, states.running(created + 1, 1))
-  for (const number of [0, 1]) {
-    const task = taskRun(`${id}-${number}`, id, { created, dynamicKey: number, state: states.pending(created + 2) })
-    store.createTaskRun(task)
-    await change(store, task, states.running(created + 3, 1))
-    await change(store, task, states.completed(created + 4, { number }))
-  }
-  store.appendLog({ flowRunId: id, level: 'info', message: `log of ${id}`, timestamp: created + 4 })
-  await change(store, flow, end)
-}
-
-/** Everything that a store tells, so that two can be compared. */
-async function told(store: JsonStore) {
-  const runs = await store.listFlowRuns()
-  const tasks = await Promise.all(runs.map(({ run }) => store.listTaskRuns(run.id)))
-  const logs = await Promise.all(runs.map(({ run }) => store.listLogs(run.id)))
-  return JSON.parse(JSON.stringify({ runs, tasks, logs })) as object
-}
-
-/** Stores that have been closed, one journal each. */
-async function manySessions(t: Test, folder: string, count: number): Promise<void> {
-  for (let index = 0; index < count; index += 1) {
-    const { store } = await opened(t, folder, { owner: `session-${index}`, foldJournals: 1000 })
-    await carryOut(store, `run-${index}`, 1000 + ((index * 7) % count))
-    await store.close()
-  }
-}
-
-/** Opens a store that folds all there is, and closes it. */
-async function fold(t: Test, folder: string, options: JsonStoreOptions = {}): Promise<string[]> {
-  const { store, warnings } = await opened(t, folder, { foldJournals: 1, ...options })
-  await store.close()
-  return warnings
-}
 
 const journalsIn = (folder: string) => readdirSync(`${folder}/journals`)
 const catalogueIn = (folder: string) => JSON.parse(readFileSync(`${folder}/catalogue.json`, 'utf8'))
@@ -151,8 +94,6 @@ test('what ends a dead process is folded with its runs', async t => {
   const path = `${folder}/journals/w.0001.ndjson`
   const text = readFileSync(path, 'utf8')
   await before.close()
-  const { headerLine } = await import('../../lib/store/lines.js')
-  const { seal } = await import('../../lib/store/seal.js')
   const dead = { ...thisProcess(), pid: spawnSync(process.execPath, ['--version']).pid }
   const header = seal(headerLine({ format: 3, owner: 'w', process: dead, created: 1, journal: 'w', segment: 1 }))
   writeFileSync(path, header + header + text.split('\n').slice(2).join('\n'))

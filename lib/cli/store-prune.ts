@@ -1,0 +1,66 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import { JsonStore } from '../store/json.js'
+import { codec } from '../values/json.js'
+import { bytesText } from './bytes.js'
+import { printJson, printLine } from './print.js'
+
+interface Options {
+  readonly keep?: number
+  readonly olderThan?: number
+  readonly dryRun?: true
+  readonly json?: true
+}
+
+export function define(command: Command): void {
+  command
+    .option('--keep <number>', 'keep so many of the newest flow runs', count)
+    .option('--older-than <age>', 'remove only what ended longer ago, such as 30d, 12h, 45m', age)
+    .option('--dry-run', 'tell what would be removed, and remove nothing')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Flow runs go that have ended, with their subflow runs, task runs, logs and results.
+With both limits, those go to which both apply.
+
+Example:
+  $ mintaka store prune --keep 1000 --older-than 30d`,
+    )
+    .action(prune)
+}
+
+function count(text: string): number {
+  const number = Number(text)
+  if (text !== '' && Number.isInteger(number) && number >= 0) return number
+  throw new InvalidArgumentError('It should be a whole number from 0 on.')
+}
+
+const units: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 }
+
+function age(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([dhms])$/.exec(text)
+  if (match) return Number(match[1]) * units[match[2]!]!
+  throw new InvalidArgumentError('It should be a number with a unit, such as 30d, 12h, 45m or 90s.')
+}
+
+async function prune({ keep, olderThan, dryRun, json }: Options, command: Command): Promise<void> {
+  if (keep === undefined && olderThan === undefined)
+    command.error('error: say what to keep: --keep <number>, --older-than <age> or both')
+  const store = new JsonStore()
+  const warn = (message: string) => process.stderr.write(`warning: ${message}\n`)
+  await store.open({ owner: `cli-${process.pid}`, codec, warn })
+  try {
+    const pruned = await store.prune({ keep, olderThanMs: olderThan, dryRun })
+    if (json) return printJson({ ...pruned, dryRun: dryRun ?? false })
+    const { flowRuns, bytes, cacheEntries, claims, inboxes } = pruned
+    if (dryRun) return printLine(`${flowRuns} flow runs would be removed.`)
+    const others = [
+      `${cacheEntries} expired entries of the cache`,
+      `${claims} claims`,
+      `${inboxes} inboxes of engines that are gone`,
+    ]
+    printLine(`${flowRuns} flow runs have been removed, ${bytesText(bytes)}; and ${others.join(', ')}.`)
+  } finally {
+    await store.close()
+  }
+}

@@ -1,0 +1,167 @@
+import { join } from 'node:path'
+import { type Catalogue, emptyCatalogue, readCatalogue, type Segment, writeCatalogue } from './catalogue.js'
+import type { FinishedJournal } from './crashed.js'
+import { namesIn } from './files.js'
+import { emptySegment, freshName, nextOf, removeOld, writeIndex } from './fold.js'
+import type { Folding } from './folding.js'
+import { History, type HistoryEntry } from './history.js'
+import { FileWriter } from './history-writer.js'
+import { knownRuns, type Limits, mayGo } from './known-runs.js'
+import { removeClaims, removeExpired, removeInboxes, removeResults } from './leftovers.js'
+import { OpenFiles } from './line-bytes.js'
+import { withLock } from './open-catalogue.js'
+
+/** What has been removed from a store, or would be. */
+export interface Pruned {
+  /** Flow runs, subflow runs included. */
+  readonly flowRuns: number
+  /** Bytes that are free now: of lines, and of results in files. */
+  readonly bytes: number
+  readonly cacheEntries: number
+  readonly claims: number
+  readonly inboxes: number
+}
+
+/** What a store may let go. With several limits, what one of them keeps stays. */
+export interface PruneOptions extends Limits {
+  /** Nothing is removed; what would be is told. */
+  readonly dryRun?: boolean | undefined
+}
+
+export interface PruneSurroundings {
+  readonly folder: string
+  readonly folding: Folding
+  readonly temporary: () => string
+  /** Journals to which nothing will be added. */
+  readonly finished: readonly FinishedJournal[]
+}
+
+type Pause = () => Promise<void> | undefined
+
+/** Removes flow runs that have ended, with all that belongs to them. */
+export async function prune(options: PruneOptions, surroundings: PruneSurroundings): Promise<Pruned> {
+  const { folder, temporary } = surroundings
+  if (options.dryRun) return wouldGo(options, folder)
+  return withLock(folder, temporary, () => pruneLocked(options, surroundings))
+}
+
+async function wouldGo(limits: Limits, folder: string): Promise<Pruned> {
+  const catalogue = catalogueIn(folder)
+  const going = mayGo(await knownRuns(folder, catalogue), limits, Date.now())
+  let bytes = 0
+  const history = new History(folder, catalogue, { onDamage: () => {} })
+  await history.each(entry => {
+    if (going.has(entry.i)) bytes += entry.bytes
+  })
+  history.rest()
+  return { flowRuns: going.size, bytes, cacheEntries: 0, claims: 0, inboxes: 0 }
+}
+
+async function pruneLocked(
+  limits: Limits,
+  { folder, folding, temporary, finished }: PruneSurroundings,
+): Promise<Pruned> {
+  const now = Date.now()
+  const before = await folding.foldNow(finished, catalogueIn(folder))
+  const runs = await knownRuns(folder, before)
+  const going = mayGo(runs, limits, now)
+  const after = await removeFromHistory(folder, before, going, folding.pause, temporary)
+  await removeReplaced(folder, after, temporary)
+  const results = await removeResults(folder, going, runs, now)
+  return {
+    flowRuns: going.size,
+    bytes: sizeOf(before) - sizeOf(after) + results,
+    cacheEntries: removeExpired(folder, now),
+    claims: removeClaims(folder, going),
+    inboxes: removeInboxes(folder, now),
+  }
+}
+
+function catalogueIn(folder: string): Catalogue {
+  return readCatalogue(join(folder, 'catalogue.json')).catalogue ?? emptyCatalogue()
+}
+
+function sizeOf({ segments }: Catalogue): number {
+  return segments.reduce((sum, { bytes, indexBytes }) => sum + bytes + indexBytes, 0)
+}
+
+/**
+ * Writes the files of the history again that hold flow runs which go, without them; each as a new file, so that readers
+ * go on with the old one. `lock` must be held. Gives the catalogue that counts then.
+ */
+export async function removeFromHistory(
+  folder: string,
+  catalogue: Catalogue,
+  going: ReadonlySet<string>,
+  pause: Pause,
+  temporary: () => string,
+): Promise<Catalogue> {
+  let current = catalogue
+  for (const segment of catalogue.segments) {
+    const entries: HistoryEntry[] = []
+    let isAffected = false
+    const history = new History(folder, { segments: [segment] }, { onDamage: () => {} })
+    await history.each(entry => {
+      if (going.has(entry.i)) isAffected = true
+      else entries.push(entry)
+    })
+    history.rest()
+    if (!isAffected) continue
+    const next = nextOf(current, folder)
+    const made = await rewritten(folder, segment, entries, freshName(namesOf(folder, current)), pause)
+    next.segments = current.segments.flatMap(each => (each.name !== segment.name ? [each] : made ? [made.segment] : []))
+    if (current.segments.at(-1)?.name === segment.name) next.mc = made?.mc ?? segment.mc
+    const dropped = [`history/${segment.name}.ndjson`, `index/${segment.index}.ndjson`]
+    next.dropped.push(...dropped.map(file => ({ file, generation: next.generation })))
+    writeCatalogue(join(folder, 'catalogue.json'), next, temporary)
+    await removeOld(folder, next)
+    current = next
+  }
+  return current
+}
+
+/** Lets what has been replaced go: whoever still reads it begins again. */
+export async function removeReplaced(
+  folder: string,
+  catalogue: Catalogue,
+  temporary: () => string,
+): Promise<Catalogue> {
+  if (catalogue.dropped.length === 0) return catalogue
+  const next = nextOf(catalogue, folder)
+  writeCatalogue(join(folder, 'catalogue.json'), next, temporary)
+  await removeOld(folder, next)
+  return next
+}
+
+/** Names that are taken: of the catalogue, and of files that wait to be removed. */
+function namesOf(folder: string, { segments }: Catalogue): { name: string }[] {
+  const files = namesIn(join(folder, 'history')).map(file => ({ name: file.slice(0, -'.ndjson'.length) }))
+  return [...segments, ...files]
+}
+
+async function rewritten(
+  folder: string,
+  old: Segment,
+  entries: readonly HistoryEntry[],
+  name: string,
+  pause: Pause,
+): Promise<{ segment: Segment; mc: number } | undefined> {
+  if (entries.length === 0) return undefined
+  const from = join(folder, 'history', `${old.name}.ndjson`)
+  const writer = new FileWriter(join(folder, 'history', `${name}.ndjson`), 0)
+  const files = new OpenFiles()
+  try {
+    for (const { at, bytes } of entries)
+      for (let done = 0; done < bytes; done += copiedAtOnce) {
+        writer.write(files.read(from, at + done, Math.min(copiedAtOnce, bytes - done)))
+        await pause()
+      }
+    await writer.sync()
+    return await writeIndex(folder, emptySegment(name, old.mc), writer.position, old.mc, pause)
+  } finally {
+    files.close()
+    writer.close()
+  }
+}
+
+const copiedAtOnce = 128 * 1024

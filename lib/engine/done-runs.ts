@@ -198,6 +198,8 @@ class RunsByCall {
     const isGood = (run: EarlierRun) =>
       run.end === 'completed' && (code === 'any' || run.childFlowRunId !== undefined || run.taskVersion === taskVersion)
     let at = equal.findIndex(isGood)
+    // One that never began has nothing: if it is a subflow, not even what it would have continued.
+    if (at < 0) at = equal.findIndex(({ end }) => end === 'begun')
     if (at < 0) at = equal.findIndex(({ end }) => end !== 'completed')
     if (at < 0) at = 0
     const [run] = equal.splice(at, 1)

@@ -25,8 +25,8 @@ export interface SegmentsOptions {
   readonly onSegment?: ((journal: string) => void) | undefined
   /** It cannot be written, and why; `over` resolves when it can again, or is closed. */
   readonly onDegraded?: ((reason: string, over: Promise<void>) => void) | undefined
-  /** Says of lines that could not be saved which runs they are about. */
-  readonly describe?: ((lines: readonly Buffer[]) => string) | undefined
+  /** Says of lines that could not be saved which runs they are about; `undefined`: of none. */
+  readonly describe?: ((lines: readonly Buffer[]) => string | undefined) | undefined
   readonly fs?: JournalFs | undefined
 }
 
@@ -125,7 +125,9 @@ export class Segments {
     const failure = this.#trouble?.error
     const lost = this.#giveUp()
     if (!failure || lost.length === 0) return
-    const what = this.#options.describe?.(lost) ?? ''
+    const { describe, warn } = this.#options
+    const what = describe ? describe(lost) : ''
+    if (what === undefined) return warn(`${failure.message} Its runs are saved; only that it is closed is not.`)
     throw new MintakaError('STORE_WRITE_FAILED', `${failure.message} ${what}`, { cause: failure.cause })
   }
 

@@ -7,9 +7,12 @@ const maxNamed = 5
 
 /**
  * Says of lines of a journal that could not be saved how many they are and which runs they are about. `nameOf` knows the
- * names of flow runs whose own line has been saved.
+ * names of flow runs whose own line has been saved. `undefined`: none but the last line, which is about no run.
  */
-export function describeUnsaved(lines: readonly Buffer[], nameOf: (flowRunId: string) => string | undefined): string {
+export function describeUnsaved(
+  lines: readonly Buffer[],
+  nameOf: (flowRunId: string) => string | undefined,
+): string | undefined {
   const runs = new Runs(nameOf)
   let count = 0
   for (const bytes of lines)
@@ -18,6 +21,7 @@ export function describeUnsaved(lines: readonly Buffer[], nameOf: (flowRunId: st
       count += 1
       runs.read(text)
     }
+  if (count === 0) return undefined
   return `${count} ${count === 1 ? 'line' : 'lines'} could not be saved${runs.sentence()}.`
 }
 

@@ -449,3 +449,54 @@ test('while nothing can be written, what is dispensable is left out beyond a bou
   t.equal(journal.leaveOut(), false)
   await journal.close(closed)
 })
+
+for (const durability of ['process', 'power'] as const)
+  for (const code of ['ENOSPC', 'EIO', 'EFBIG', 'a short write', 'a failed sync'])
+    test(`whichever write it happens at, ${code} costs no line, and repeats none but after a sync (${durability})`, async t => {
+      for (let nth = 1; nth <= 8; nth += 1) {
+        const { journal, folder } = journalIn(t, { fs: failingAt(nth, code), durability, segmentBytes: 400 })
+        const lines: string[] = []
+        for (let index = 0; index < 12; index += 1) {
+          for (let more = 0; more <= index % 3; more += 1) {
+            lines.push(`{"l":"${index}.${more}","q":${journal.next()}}\n`)
+            journal.append(lines.at(-1)!)
+          }
+          await journal.acknowledged()
+          const there = new Set(linesIn(folder))
+          if (!lines.every(each => there.has(seal(each).trimEnd())))
+            t.fail(`at ${nth}: an acknowledged line is missing`)
+        }
+        await journal.close(closed)
+        const there = linesIn(folder)
+        const once = there.filter((each, at) => there.indexOf(each) === at)
+        t.strictSame(
+          once,
+          [...lines, closed(journal.lines - 1)].map(each => seal(each).trimEnd()),
+          `at ${nth}`,
+        )
+        if (code !== 'a failed sync') t.equal(there.length, once.length)
+        fs.rmSync(folder, { recursive: true })
+      }
+    })
+
+/** A file system on which the n-th write, or the n-th sync, fails. What a failing write has written before is part of a line. */
+function failingAt(nth: number, code: string): JournalFs {
+  if (code === 'a failed sync') return disk(sync => (sync === nth ? 'EIO' : undefined)).fs
+  let writes = 0
+  return {
+    ...fs,
+    writeSync: ((fd: number, bytes: Buffer, offset: number, length: number, position: number) => {
+      writes += 1
+      const isShort = writes === nth || (writes === nth + 1 && code !== 'a short write')
+      const count = fs.writeSync(fd, bytes, offset, isShort ? Math.floor(length / 2) : length, position)
+      if (writes === nth + 1 && code !== 'a short write') fail(code)
+      return count
+    }) as typeof fs.writeSync,
+  }
+}
+
+/** The lines of all segments but for their headers, in order. */
+function linesIn(folder: string): string[] {
+  const names = fs.readdirSync(folder).sort()
+  return names.flatMap(name => fs.readFileSync(`${folder}/${name}`, 'utf8').split('\n').slice(2, -1))
+}

@@ -49,6 +49,8 @@ export interface Store {
   /** The task runs of a flow run, in call order. */
   listTaskRuns(flowRunId: string): Promise<StoredRun<TaskRun>[]>
   getTaskRun(id: string): Promise<StoredRun<TaskRun> | undefined>
+  /** The same in few bytes, for flow runs with a great many: without their histories, results read when asked for. */
+  listTaskRunsBriefly?(flowRunId: string): Promise<BriefTaskRun[]>
   /** In the order in which they were written. */
   listLogs(flowRunId: string): Promise<LogEntry[]>
 
@@ -123,6 +125,28 @@ export interface StoredRun<R extends Run = Run> {
 /** What stands for a result that was not kept: too large, refused by the codec, or not wanted. */
 export interface NotPersisted {
   readonly notPersisted: string
+}
+
+/** What has become of a task run. */
+export interface BriefTaskRun
+  extends Pick<
+    TaskRun,
+    | 'id'
+    | 'name'
+    | 'taskName'
+    | 'taskKey'
+    | 'dynamicKey'
+    | 'inputs'
+    | 'inputHash'
+    | 'taskVersion'
+    | 'childFlowRunId'
+    | 'runCount'
+  > {
+  /** When it completed, in epoch milliseconds; `undefined`: it has not. */
+  readonly completedAt: number | undefined
+  readonly cachedFrom?: string | undefined
+  /** Of one that has completed. */
+  result(): unknown
 }
 
 const markers = new WeakSet<object>()

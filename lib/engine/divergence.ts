@@ -1,7 +1,7 @@
 import { type CallGroup, describeGroups } from '../core/divergence.js'
 import { MintakaError } from '../core/errors.js'
 import type { FlowRun } from '../core/run.js'
-import type { ComparedCall } from './done-runs.js'
+import { type ComparedCall, inputsText } from './done-runs.js'
 
 /** What a flow run that continues another one made of it, for the log. */
 export function divergenceSentence({ name, continues, divergence }: FlowRun): string {
@@ -30,8 +30,8 @@ export function divergedFrom(
   )
 }
 
-function inputsOf({ inputs }: ComparedCall): string {
-  const text = inputs.map(({ runs, preview }) => preview ?? `run ${runs?.join(', ')}`).join(', ')
+function inputsOf(call: ComparedCall): string {
+  const text = inputsText(call)
   return text === '' ? '' : ` (${text})`
 }
 

@@ -22,7 +22,7 @@ export interface EarlierRun extends ComparedCall {
   /** For the mirror of a subflow run: that flow run. */
   readonly childFlowRunId?: string | undefined
   /** Its completed state, with a result that is there; `undefined`: that was not kept. Read when it is taken over. */
-  readonly completed?: (() => Completed | undefined) | undefined
+  completed?(): Completed | undefined
 }
 
 /** What becomes of a call: the run of before that it is, if there was one; or it has to wait until more is known. */
@@ -149,14 +149,21 @@ export class DoneRuns {
 
 const none: readonly RunInput[] = []
 
-function exampleOf({ name, inputs }: ComparedCall) {
-  const text = inputs.map(({ runs, preview }) => preview ?? `run ${runs?.join(', ')}`).join(', ')
-  return text === '' ? { name } : { name, inputs: text }
+function exampleOf(call: ComparedCall) {
+  const inputs = inputsText(call)
+  return inputs === '' ? { name: call.name } : { name: call.name, inputs }
+}
+
+/** What a call was made with, for people: its inputs, or its key, which is their text where they are small. */
+export function inputsText({ inputs, inputHash = '' }: ComparedCall): string {
+  if (inputs.length > 0) return inputs.map(({ runs, preview }) => preview ?? `run ${runs?.join(', ')}`).join(', ')
+  return inputHash.startsWith('#') ? '' : inputHash.replace(/@[\w?]+$/, '')
 }
 
 /** Runs of one task: by what they were called with, and those of which that is not known. */
 interface RunsOfTask {
-  readonly byInput: Map<string, EarlierRun[]>
+  /** One of each nearly always: no list for it. */
+  readonly byInput: Map<string, EarlierRun | EarlierRun[]>
   readonly untold: EarlierRun[]
   /** How many have completed, of those that can be told apart. */
   completed: number
@@ -179,13 +186,13 @@ class RunsByCall {
     }
     if (run.end === 'completed') task.completed += 1
     const equal = task.byInput.get(run.inputHash)
-    if (equal) equal.push(run)
-    else task.byInput.set(run.inputHash, [run])
+    if (Array.isArray(equal)) equal.push(run)
+    else task.byInput.set(run.inputHash, equal ? [equal, run] : run)
   }
 
   moveTo(other: RunsByCall): void {
     for (const { byInput, untold } of this.#tasks.values()) {
-      for (const runs of byInput.values()) for (const run of runs) other.add(run)
+      for (const runs of byInput.values()) for (const run of listOf(runs)) other.add(run)
       for (const run of untold) other.add(run)
     }
   }
@@ -193,8 +200,9 @@ class RunsByCall {
   /** A run with the same inputs: the first that has completed, by the same code if that matters; else one that has not. */
   take({ taskKey, inputHash, taskVersion }: ComparedCall, code: ReusePolicy['code']): EarlierRun | undefined {
     const task = this.#tasks.get(taskKey)
-    const equal = inputHash === undefined ? undefined : task?.byInput.get(inputHash)
-    if (!task || !equal || inputHash === undefined) return undefined
+    const found = inputHash === undefined ? undefined : task?.byInput.get(inputHash)
+    if (!task || !found || inputHash === undefined) return undefined
+    const equal = listOf(found)
     const isGood = (run: EarlierRun) =>
       run.end === 'completed' && (code === 'any' || run.childFlowRunId !== undefined || run.taskVersion === taskVersion)
     let at = equal.findIndex(isGood)
@@ -206,7 +214,7 @@ class RunsByCall {
     if (equal.length === 0) task.byInput.delete(inputHash)
     if (run?.end !== 'completed') return run
     task.completed -= 1
-    return isGood(run) ? run : { ...run, completed: () => undefined }
+    return isGood(run) ? run : withoutResult(run)
   }
 
   /** A run of the task of which nobody knows what it was called with. */
@@ -217,7 +225,7 @@ class RunsByCall {
     const wanted = inputHash === undefined ? 'completed' : 'begun'
     const at = untold.findIndex(({ end }) => end === wanted)
     const [run] = untold.splice(Math.max(at, 0), 1)
-    return run && { ...run, completed: undefined, childFlowRunId: undefined }
+    return run && withoutResult(run)
   }
 
   hasCompleted(taskKey: string): boolean {
@@ -227,8 +235,17 @@ class RunsByCall {
   /** Those that have completed. */
   *completed(): Iterable<EarlierRun> {
     for (const { byInput, untold } of this.#tasks.values()) {
-      for (const runs of byInput.values()) for (const run of runs) if (run.end === 'completed') yield run
+      for (const runs of byInput.values()) for (const run of listOf(runs)) if (run.end === 'completed') yield run
       for (const run of untold) if (run.end === 'completed') yield run
     }
   }
+}
+
+function listOf(runs: EarlierRun | EarlierRun[]): EarlierRun[] {
+  return Array.isArray(runs) ? runs : [runs]
+}
+
+/** The same run, of which nothing can be taken over. */
+function withoutResult({ taskKey, taskName, name, inputHash, inputs, end }: EarlierRun): EarlierRun {
+  return { taskKey, taskName, name, inputHash, inputs, end }
 }

@@ -1,7 +1,7 @@
 import { HeldResult } from '../core/held-result.js'
 import type { FlowRun, TaskRun } from '../core/run.js'
 import { type Completed, states } from '../core/state.js'
-import { isNotPersisted, type Store, type StoredRun } from '../core/store.js'
+import { type BriefTaskRun, isNotPersisted, type Store, type StoredRun } from '../core/store.js'
 import type { EarlierRun } from './done-runs.js'
 
 /**
@@ -14,12 +14,16 @@ export async function runsOf(store: Store, flowRunId: string): Promise<EarlierRu
   const taken = new Set<string>()
   for (let id: string | undefined = flowRunId; id !== undefined; ) {
     const flowRun: StoredRun<FlowRun> | undefined = await store.getFlowRun(id)
-    const attempts = attemptsOf(await store.listTaskRuns(id))
+    const attempts = attemptsOf(await briefRunsOf(store, id))
     const next = flowRun?.run.continues
     if (attempts.length > 1 || next !== undefined) for (const child of await continuedBy(store, id)) taken.add(child)
     for (const attempt of attempts.reverse()) {
-      earlier.push(...attempt.filter(run => !taken.has(originOf(run))).map(earlierRun))
-      for (const run of attempt) if (originOf(run) !== run.id) taken.add(originOf(run))
+      for (const run of attempt)
+        if (taken.size === 0 || !taken.has(originOf(run))) earlier.push(new EarlierTaskRun(run))
+      for (const { cachedFrom, childFlowRunId } of attempt) {
+        const origin = childFlowRunId ?? cachedFrom
+        if (origin !== undefined) taken.add(origin)
+      }
     }
     id = next
   }
@@ -27,11 +31,11 @@ export async function runsOf(store: Store, flowRunId: string): Promise<EarlierRu
 }
 
 /** The runs of each attempt, in call order. The calls of a task are counted from 0 in each. */
-function attemptsOf(stored: readonly StoredRun<TaskRun>[]): Readonly<TaskRun>[][] {
+function attemptsOf(runs: readonly BriefTaskRun[]): BriefTaskRun[][] {
   let counts = new Map<string, number>()
-  let attempt: Readonly<TaskRun>[] = []
+  let attempt: BriefTaskRun[] = []
   const attempts = [attempt]
-  for (const { run } of stored) {
+  for (const run of runs) {
     const count = counts.get(run.taskKey) ?? 0
     if (run.dynamicKey < count) {
       counts = new Map()
@@ -51,29 +55,61 @@ async function continuedBy(store: Store, parentFlowRunId: string): Promise<strin
 }
 
 /** The run that has computed the result, or the subflow run behind a mirror. */
-function originOf({ id, state, childFlowRunId }: Readonly<TaskRun>): string {
-  return childFlowRunId ?? (state.type === 'COMPLETED' ? (state.cachedFrom ?? id) : id)
+function originOf({ id, cachedFrom, childFlowRunId }: BriefTaskRun): string {
+  return childFlowRunId ?? cachedFrom ?? id
 }
 
-function earlierRun(run: Readonly<TaskRun>): EarlierRun {
-  const { taskKey, taskName, name, inputHash, taskVersion, inputs, state, childFlowRunId, runCount } = run
-  const isCompleted = state.type === 'COMPLETED'
-  return {
-    taskKey,
-    taskName,
-    name,
-    inputHash,
-    taskVersion,
-    inputs,
-    childFlowRunId,
-    end: isCompleted ? 'completed' : runCount > 0 ? 'begun' : 'not begun',
-    completed: isCompleted && childFlowRunId === undefined ? () => completedBy(run.id, state) : undefined,
+/** Lean: there may be a million. */
+class EarlierTaskRun implements EarlierRun {
+  readonly #run: BriefTaskRun
+
+  constructor(run: BriefTaskRun) {
+    this.#run = run
+  }
+
+  get taskKey() {
+    return this.#run.taskKey
+  }
+  get taskName() {
+    return this.#run.taskName
+  }
+  get name() {
+    return this.#run.name
+  }
+  get inputHash() {
+    return this.#run.inputHash
+  }
+  get taskVersion() {
+    return this.#run.taskVersion
+  }
+  get inputs() {
+    return this.#run.inputs
+  }
+  get childFlowRunId() {
+    return this.#run.childFlowRunId
+  }
+  get end() {
+    const { completedAt, runCount } = this.#run
+    return completedAt !== undefined ? 'completed' : runCount > 0 ? 'begun' : 'not begun'
+  }
+
+  completed(): Completed | undefined {
+    const { completedAt, childFlowRunId, cachedFrom, id } = this.#run
+    if (completedAt === undefined || childFlowRunId !== undefined) return undefined
+    const value = this.#run.result()
+    return isNotPersisted(value) || value instanceof HeldResult
+      ? undefined
+      : states.cached(completedAt, value, cachedFrom ?? id)
   }
 }
 
-function completedBy(id: string, state: Completed): Completed | undefined {
-  const { timestamp, result, cachedFrom = id } = state
-  return isNotPersisted(result) || result instanceof HeldResult
-    ? undefined
-    : states.cached(timestamp, result, cachedFrom)
+async function briefRunsOf(store: Store, flowRunId: string): Promise<BriefTaskRun[]> {
+  if (store.listTaskRunsBriefly) return store.listTaskRunsBriefly(flowRunId)
+  return (await store.listTaskRuns(flowRunId)).map(({ run }) => briefly(run))
+}
+
+function briefly(run: Readonly<TaskRun>): BriefTaskRun {
+  const { state } = run
+  if (state.type !== 'COMPLETED') return { ...run, completedAt: undefined, result: () => undefined }
+  return { ...run, completedAt: state.timestamp, cachedFrom: state.cachedFrom, result: () => state.result }
 }

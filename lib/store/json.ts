@@ -9,6 +9,7 @@ import type { FlowRun, Run, TaskRun } from '../core/run.js'
 import { isSettled, isTerminal, messageOf, type State } from '../core/state.js'
 import type {
   Ack,
+  BriefTaskRun,
   CacheEntry,
   Claim,
   Codec,
@@ -198,6 +199,10 @@ export class JsonStore implements Store {
 
   async listTaskRuns(flowRunId: string): Promise<StoredRun<TaskRun>[]> {
     return this.#asked.listTaskRuns(flowRunId)
+  }
+
+  async listTaskRunsBriefly(flowRunId: string): Promise<BriefTaskRun[]> {
+    return this.#asked.listTaskRunsBriefly(flowRunId)
   }
 
   async getTaskRun(id: string): Promise<StoredRun<TaskRun> | undefined> {

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import type { LogEntry } from '../core/logger.js'
 import type { FlowRun, Run, TaskRun } from '../core/run.js'
 import { isSettled } from '../core/state.js'
-import { type FlowRunFilter, fits, type StoredRun, type StoreSurroundings } from '../core/store.js'
+import { type BriefTaskRun, type FlowRunFilter, fits, type StoredRun, type StoreSurroundings } from '../core/store.js'
+import { briefRunsIn } from './brief-runs.js'
 import { addFlow, type Catalogue, type CataloguedFlow, catalogued, emptyCatalogue, readCatalogue } from './catalogue.js'
 import { namesIn } from './files.js'
 import { History, type HistoryEntry, hasMoved } from './history.js'
@@ -92,6 +93,16 @@ export class Reading {
       }
       const isGone = isOwnerGone(entry.journal)
       return (await entry.journal.readTaskRuns(entry, this.#codec)).map(stored => withOwner(stored, isGone))
+    })
+  }
+
+  /** The same in few bytes. How runs ended that a dead process has left does not matter: they have not completed. */
+  listTaskRunsBriefly(flowRunId: string): Promise<BriefTaskRun[]> {
+    return this.#ask(async history => {
+      const entry = await this.#find(flowRunId, history)
+      if (!entry) return []
+      const scan = isHistory(entry) ? this.#scanOf(entry, history) : entry.journal.scan(entry.from)
+      return briefRunsIn(scan, flowRunId, this.#codec)
     })
   }
 

@@ -53,9 +53,13 @@ function fresh(run: FlowRun): FlowRun {
 }
 
 /** The task runs of a flow run, in call order. Ends early where everything of it is known to have ended. */
-export async function taskRunsIn(scan: Scan, flowRunId: string, codec: ValueCodec): Promise<ReadRun[]> {
+export async function taskRunsIn(
+  scan: Scan,
+  flowRunId: string,
+  codec: ValueCodec,
+  reading = new TaskRunReading(codec),
+): Promise<ReadRun[]> {
   const id = latin1(quoted(flowRunId))
-  const reading = new TaskRunReading(codec)
   let ended = false
   await scan(raw => {
     const key = keyOf(raw)

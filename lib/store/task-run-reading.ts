@@ -9,6 +9,8 @@ import { type Line, stateOf, taskRunOf } from './lines.js'
 export interface ReadRun {
   readonly run: TaskRun
   readonly states: State[]
+  /** Its place in call order. */
+  readonly index: number
 }
 
 /** Puts task runs together from the lines of a journal, in whatever lines their states stand. Ids are raw, as in the file. */
@@ -21,11 +23,17 @@ export class TaskRunReading {
   lastRecord = 0
   readonly #codec: Codec | undefined
   readonly #forgetsSettled: boolean
+  readonly #onSettled: ((found: ReadRun) => void) | undefined
+  #count = 0
 
-  /** Without a codec values are left out. */
-  constructor(codec: Codec | undefined, options: { readonly forgetsSettled?: boolean } = {}) {
+  /** Without a codec values are left out. `onSettled` is told of each run that has settled, before it may be forgotten. */
+  constructor(
+    codec: Codec | undefined,
+    options: { readonly forgetsSettled?: boolean; readonly onSettled?: (found: ReadRun) => void } = {},
+  ) {
     this.#codec = codec
     this.#forgetsSettled = options.forgetsSettled ?? false
+    this.#onSettled = options.onSettled
   }
 
   /** A line of one run: a new one, or a state. */
@@ -69,9 +77,13 @@ export class TaskRunReading {
   #create(id: string, run: TaskRun): void {
     if (this.found.has(id)) return
     this.lastRecord = Math.max(this.lastRecord, run.state.timestamp)
+    const found = { run, states: [run.state], index: this.#count++ }
     if (!isSettled(run.state)) this.unsettled += 1
-    else if (this.#forgetsSettled) return
-    this.found.set(id, { run, states: [run.state] })
+    else {
+      this.#onSettled?.(found)
+      if (this.#forgetsSettled) return
+    }
+    this.found.set(id, found)
   }
 
   /** A run whose first line is damaged: what became of it is known all the same. */
@@ -86,13 +98,15 @@ export class TaskRunReading {
     if (found) this.#enter(id, found, state)
   }
 
-  #enter(id: string, { run, states }: ReadRun, state: State): void {
+  #enter(id: string, found: ReadRun, state: State): void {
+    const { run, states } = found
     this.lastRecord = Math.max(this.lastRecord, state.timestamp)
     const wasSettled = isSettled(run.state)
     if (!follow(run, state)) return
     states.push(state)
     const hasSettled = isSettled(state)
     this.unsettled += Number(wasSettled) - Number(hasSettled)
+    if (hasSettled) this.#onSettled?.(found)
     if (hasSettled && this.#forgetsSettled) this.found.delete(id)
   }
 }

@@ -92,6 +92,16 @@ export function isJson(value: unknown, above: readonly object[] = []): boolean {
   return isPlain && Object.values(value).every(each => isJson(each, [...above, value]))
 }
 
+/** The texts of times that have been asked for: those of task runs are close together. */
+const isoTexts = new Map<number, string>()
+
 function iso(at: number): string {
-  return new Date(at).toISOString()
+  const ms = Math.trunc(at)
+  let text = isoTexts.get(ms)
+  if (text === undefined) {
+    text = new Date(ms).toISOString()
+    if (isoTexts.size > 10_000) isoTexts.clear()
+    isoTexts.set(ms, text)
+  }
+  return text
 }

@@ -14,6 +14,7 @@ export function table(columns: readonly Column[], rows: readonly string[][], wid
   const all = [heads, ...rows]
   const natural = columns.map((_, index) => all.reduce((most, row) => Math.max(most, lengthOf(row[index]!)), 0))
   const colWidths = fitted(columns, natural, width)
+  if (all.length > many) return plainTable(all, colWidths)
   const parts: string[] = []
   for (let at = 0; at < all.length; at += atOnce) {
     const part = new Table({ chars, colWidths, style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] } })
@@ -25,6 +26,25 @@ export function table(columns: readonly Column[], rows: readonly string[][], wid
 
 /** cli-table3 takes a time that grows with the square of the rows. */
 const atOnce = 50
+
+/** From so many rows on the table is put together here: cli-table3 takes a tenth of a millisecond per row and more. */
+const many = 500
+
+function plainTable(rows: readonly string[][], widths: readonly number[]): string {
+  const lines = rows.map(row =>
+    row
+      .map((cell, index) => fittedCell(cell, widths[index]!))
+      .join(gap)
+      .trimEnd(),
+  )
+  return lines.join('\n')
+}
+
+function fittedCell(cell: string, width: number): string {
+  const length = lengthOf(cell)
+  if (length <= width) return cell + ' '.repeat(width - length)
+  return `${stripVTControlCharacters(cell).slice(0, Math.max(0, width - 1))}…`
+}
 
 const gap = '  '
 const noChars = ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
@@ -48,8 +68,10 @@ function fitted(columns: readonly Column[], natural: readonly number[], width: n
 
 /** How many columns a text takes: letters of Asian scripts and emoji take two. */
 function lengthOf(text: string): number {
+  if (ascii.test(text)) return text.length
   const plain = stripVTControlCharacters(text)
   return plain.length - (plain.match(/[\u0300-\u036f]/g)?.length ?? 0) + (plain.match(wide)?.length ?? 0)
 }
 
+const ascii = /^[\x20-\x7e]*$/
 const wide = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\uff01-\uff60]/gu

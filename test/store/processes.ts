@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import tap, { type Test, test } from 'tap'
 import { isMintakaError } from '../../lib/core/errors.js'
 import { isTerminal } from '../../lib/core/state.js'
 import { JsonStore } from '../../lib/store/json.js'
+import { verifyStore } from '../../lib/store/verify.js'
 import { codec } from '../../lib/values/json.js'
+import { Random, seedFromEnvironment } from '../fixtures/random.js'
 import { readWitness, violations } from './fixtures/invariants.js'
 
 tap.setTimeout(240_000) // processes that write until they are killed, on whatever machine this is
@@ -180,4 +182,93 @@ test('a folder without permission is refused with a sentence that says what to d
     /^STORE_OPEN_FAILED: The store in .*store could not be opened: there is no permission to use .*journals/,
   )
   t.match(output, /set MINTAKA_HOME/)
+})
+
+test('processes that are killed while they fold lose nothing, and nothing is there twice', async t => {
+  const folder = t.testdir()
+  const witness = `${folder}-witness`
+  t.teardown(() => rmSync(witness, { force: true }))
+  const seed = seedFromEnvironment()
+  t.comment(`SEED=${seed}`)
+  const random = new Random(seed)
+  for (let round = 0; round < 12; round += 1) {
+    const { child, ended } = start(t, 'sessions', folder, `r${round}`, 0, witness)
+    await acknowledged(witness, linesOf(witness).length + 1, child)
+    await new Promise(resolve => setTimeout(resolve, random.below(150)))
+    child.kill('SIGKILL')
+    t.strictSame((await ended).output, '')
+  }
+  const { store, warnings } = await opened(t, folder)
+  const runs = await store.listFlowRuns()
+  const ids = runs.map(({ run }) => run.id)
+  t.equal(new Set(ids).size, ids.length, 'each is there once')
+  t.strictSame(
+    linesOf(witness).filter(id => !ids.includes(id)),
+    [],
+    'none is lost',
+  )
+  for (const { run, states } of runs) {
+    const tasks = await store.listTaskRuns(run.id)
+    const isWhole = run.state.name === 'Crashed' || (states.length === 3 && tasks.length === 1)
+    if (!isWhole || !isTerminal(run.state)) t.fail(`${run.id} is ${run.state.name}, after ${states.length} states`)
+  }
+  t.ok(
+    warnings.every(text => text.includes('CRASHED') || text.includes('was never finished')),
+    `${warnings}`,
+  )
+  await store.close()
+  t.strictSame((await verifyStore(folder)).problems, [])
+  t.notOk(existsSync(`${folder}/fold.lock`))
+})
+
+test('ten processes write and fold at once, others read meanwhile, and all histories are complete', async t => {
+  const folder = t.testdir()
+  const witness = `${folder}-witness`
+  t.teardown(() => rmSync(witness, { force: true }))
+  const long = ['a', 'b', 'c'].map(owner => start(t, 'writer', folder, owner, 600, `${folder}-${owner}`))
+  t.teardown(() => ['a', 'b', 'c'].forEach(owner => void rmSync(`${folder}-${owner}`, { force: true })))
+  const short = Array.from({ length: 7 }, (_, index) => start(t, 'sessions', folder, `s${index}`, 8, witness))
+  const all = Promise.all([...long, ...short].map(({ ended }) => ended))
+  let isOver = false
+  void all.then(() => (isOver = true))
+  const { store, warnings } = await opened(t, folder, { readOnly: true })
+  for (let before = 0; !isOver; ) {
+    const atLeast = linesOf(witness).length
+    const runs = await store.listFlowRuns()
+    const completed = runs.filter(({ run }) => run.state.type === 'COMPLETED').length
+    if (completed < atLeast || runs.length < before)
+      t.fail(`${completed} of ${atLeast}, ${runs.length} after ${before}`)
+    if (new Set(runs.map(({ run }) => run.id)).size < runs.length) t.fail('a flow run is there twice')
+    before = runs.length
+  }
+  for (const ended of await all) t.strictSame(ended, { code: 0, output: '' })
+  t.equal((await store.listFlowRuns({ state: ['completed'] })).length, 3 + 7 * 8)
+  for (const owner of ['a', 'b', 'c']) t.equal((await store.listTaskRuns(`flow-${owner}`)).length, 601)
+  t.strictSame(warnings, [])
+  t.strictSame((await verifyStore(folder)).problems, [])
+})
+
+test('a folder that may only be read is read', async t => {
+  const folder = t.testdir({ store: {} })
+  const writer = start(t, 'writer', `${folder}/store`, 'w', 5, `${folder}/witness`)
+  await writer.ended
+  const names = readdirSync(`${folder}/store/journals`)
+  // Root may do everything, and becomes somebody else.
+  const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+  const bin = fileURLToPath(new URL('../../dist/lib/cli/bin.js', import.meta.url))
+  const run = async (...args: string[]) => {
+    const child = spawn(process.execPath, [bin, '--home', `${folder}/store`, ...args], nobody)
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (output += data))
+    const [code] = await once(child, 'close')
+    return { code, output }
+  }
+  t.match(await run('flow-run', 'ls'), { code: 0, output: /calm-owl .* Completed/ })
+  t.match(await run('flow-run', 'inspect', 'flow-w'), { code: 0, output: /load/ })
+  t.match(await run('store', 'verify'), { code: 0, output: /^All is well: 1 flow runs/ })
+  t.match(await run('store', 'prune', '--keep', '0'), { code: 1, output: /there is no permission to use/ })
+  t.strictSame(readdirSync(`${folder}/store/journals`), names)
+  chmodSync(`${folder}/store/journals`, 0)
+  t.match(await run('flow-run', 'ls'), { code: 1, output: /there is no permission to use .*journals/ })
+  chmodSync(`${folder}/store/journals`, 0o755)
 })

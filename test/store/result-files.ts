@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
 import { states } from '../../lib/core/state.js'
 import { JsonStore } from '../../lib/store/json.js'
@@ -139,4 +141,10 @@ test('where results cannot be written, runs complete, and say why there is none'
   t.match(first, { notPersisted: /^its file could not be written: / })
   t.equal(second, 5)
   t.ok(existsSync(`${folder}/results`))
+})
+
+test('where hard links do not work, each flow run has a copy', async t => {
+  const script = fileURLToPath(new URL('fixtures/no-links.mjs', import.meta.url))
+  const { stdout } = spawnSync(process.execPath, [script, t.testdir()], { encoding: 'utf8' })
+  t.strictSame(JSON.parse(stdout), [true, true, false, true, []])
 })

@@ -141,7 +141,7 @@ async function withoutSync(measure: () => Promise<number>): Promise<number> {
 
 /** What a transition costs in a flow run that has so many task runs already. */
 async function after(held: number): Promise<number> {
-  const count = 5_000
+  const count = 30_000
   const store = new JsonStore({ folder: newFolder() })
   const run = await flowRunIn(store, `engine${made}`)
   await flood(store, callsOf(run, held))

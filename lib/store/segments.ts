@@ -247,7 +247,14 @@ export class Segments {
       group?.resolve()
     }
     if (segment !== this.#segment) this.#endSegment(segment)
-    if (this.#trouble?.untilSynced && this.#pending.length === 0 && this.#unsynced.length === 0) this.#recover()
+    if (this.#trouble?.untilSynced && this.#unsynced.length === 0) this.#syncWorks(this.#trouble)
+  }
+
+  /** What has come meanwhile has waited for this. */
+  #syncWorks(trouble: Trouble): void {
+    trouble.untilSynced = false
+    if (this.#pending.length === 0) this.#recover()
+    else this.#attempt()
   }
 
   /** What the disk does not have for certain is written once more, into the next segment. */

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -41,17 +41,21 @@ function start(t: Test, folder: string, { count, durability = 'process', patienc
   t.teardown(() => child.kill('SIGKILL'))
   const said: Said[] = []
   child.on('message', message => void said.push(message as Said))
-  const ended = once(child, 'close').then(([code, signal]) => (signal ?? code) as string | number)
+  // What it said last may come after its end.
+  let isOver = false
+  const ended = Promise.all([once(child, 'close'), once(child, 'disconnect')]).then(([[code, signal]]) => {
+    isOver = true
+    return (signal ?? code) as string | number
+  })
   const all = <K extends keyof Said>(key: K) => said.flatMap(each => (each[key] === undefined ? [] : [each[key]]))
-  const acknowledged = (): Acknowledged[] => all('acknowledged').map(run => ({ run: run!, state: 'Completed' }))
-  return { child, pid: child.pid!, said, ended, all, acknowledged, until: (is: () => boolean) => until(child, is) }
-}
-
-async function until(child: ChildProcess, is: () => boolean): Promise<void> {
-  while (!is()) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error('the host has ended early')
-    await sleep(5)
+  const until = async (is: () => boolean) => {
+    while (!is()) {
+      if (isOver) throw new Error('the host has ended early')
+      await sleep(5)
+    }
   }
+  const acknowledged = (): Acknowledged[] => all('acknowledged').map(run => ({ run: run!, state: 'Completed' }))
+  return { child, pid: child.pid!, said, ended, all, acknowledged, until }
 }
 
 /** Has a host run until its store has no room, and waits for what ran to end. */

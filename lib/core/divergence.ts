@@ -21,7 +21,7 @@ export interface DivergenceReport {
 }
 
 /** How many calls of a group are named. */
-const maxExamples = 5
+export const maxExamples = 5
 
 /** Collects calls by the name of what was called. */
 export class CallGroups {

@@ -1,4 +1,4 @@
-import { type CallGroup, describeGroups } from '../core/divergence.js'
+import { type CallGroup, describeGroups, maxExamples } from '../core/divergence.js'
 import { MintakaError } from '../core/errors.js'
 import type { FlowRun } from '../core/run.js'
 import { type ComparedCall, inputsText } from './done-runs.js'
@@ -19,7 +19,7 @@ export function divergedFrom(
   calls: readonly ComparedCall[],
 ): MintakaError {
   const left = divergence?.notAskedFor ?? []
-  const made = calls.map(call => `${call.name}${inputsOf(call)}`).join(', ')
+  const made = describeCalls(calls)
   const what = made === '' ? '' : ` It calls ${made}, which had not completed there, and does not ask for what had:`
   const rest = made === '' ? ' It did not ask for what had completed there:' : ''
   const fix = "Bring the code back to what it was, or resume with divergence 'continue'."
@@ -28,6 +28,18 @@ export function divergedFrom(
     `Flow run '${name}' does other things than '${continues}', which it continues.${what}${rest} ${describeGroups(left)}. ${fix}`,
     { flow: flowName },
   )
+}
+
+/** How those of its runs are cancelled that still wait: short, for there may be many. */
+export function divergedAround({ name }: FlowRun): string {
+  return `flow run '${name}' does other things than the run that it continues`
+}
+
+/** The first few of them, by name. */
+function describeCalls(calls: readonly ComparedCall[]): string {
+  const named = calls.slice(0, maxExamples).map(call => `${call.name}${inputsOf(call)}`)
+  const more = calls.length - named.length
+  return named.join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
 
 function inputsOf(call: ComparedCall): string {

@@ -46,9 +46,9 @@ export class DoneRuns {
   #continues = false
   #before: RunsByCall | undefined
   #now = new RunsByCall()
-  readonly #notKnown = new CallGroups()
-  readonly #ranAgain = new CallGroups()
-  readonly #reused = new CallGroups()
+  #notKnown = new CallGroups()
+  #ranAgain = new CallGroups()
+  #reused = new CallGroups()
   #taken = 0
 
   constructor(keeps: boolean) {
@@ -75,6 +75,9 @@ export class DoneRuns {
 
   /** Another attempt begins: what the last one has done, and what it left of those before, is there for it. */
   startAfresh(): void {
+    this.#notKnown = new CallGroups()
+    this.#ranAgain = new CallGroups()
+    this.#reused = new CallGroups()
     if (this.#now.isEmpty) return
     this.#before?.moveTo(this.#now)
     this.#before = this.#now

@@ -7,7 +7,6 @@ import { copier } from '../core/traverse.js'
 import { upstreamError } from '../core/upstream.js'
 import { preview } from '../values/preview.js'
 import { Snapshot } from '../values/snapshot.js'
-import type { Children } from './children.js'
 import { lifeOf } from './future.js'
 import { Whole } from './whole.js'
 
@@ -87,7 +86,7 @@ class InputsInTheMaking {
   }
 
   waitFor(futures: readonly RunFuture<unknown>[]): void {
-    this.#upstream.push(...futures)
+    for (const future of futures) this.#upstream.push(future)
     this.#described.push({ name: 'waitFor', runs: futures.map(({ id }) => id) })
   }
 
@@ -103,8 +102,8 @@ class InputsInTheMaking {
 
   #takeWhole(name: string, whole: Whole): Whole {
     const { upstream = [], allowed = [] } = whole.inputs.edges ?? {}
-    this.#upstream.push(...upstream)
-    this.#allowed.push(...allowed)
+    for (const future of upstream) this.#upstream.push(future)
+    for (const future of allowed) this.#allowed.push(future)
     this.#described.push(whole.describedAs(name))
     return whole
   }
@@ -167,10 +166,13 @@ export function whenAllSettled(futures: readonly RunFuture<unknown>[], callback:
   }
 }
 
-/** Whether a run waits for others, all of which are runs of the same flow run. */
-export function waitsForSiblings({ upstream, allowed }: Edges, flow: { readonly children: Children }): boolean {
+/**
+ * Whether a run waits for others, and each of these is of the same flow run, where it is looked at by itself, or goes on
+ * only when another one does.
+ */
+export function waitsForResting({ upstream, allowed }: Edges, flow: object): boolean {
   const open = [...upstream, ...allowed].map(lifeOf).filter(life => life?.settled === undefined)
-  return open.length > 0 && open.every(life => life !== undefined && flow.children.lives.includes(life))
+  return open.length > 0 && open.every(life => life !== undefined && (life.isIn(flow) || life.isResting))
 }
 
 /** Where a run rests that needs the value of one that did not complete; `undefined`: all of them have. */

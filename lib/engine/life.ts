@@ -39,6 +39,9 @@ export abstract class Life<T = unknown> {
     return undefined
   }
 
+  /** Whether it is a run of that flow run. */
+  abstract isIn(flow: object): boolean
+
   /** Whether it goes on only when another run of the same flow run does. */
   get isResting(): boolean {
     return false

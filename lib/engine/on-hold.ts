@@ -19,7 +19,8 @@ interface Held {
  */
 export class CallsOnHold {
   readonly #flow: FlowLife
-  readonly #held = new Set<Held>()
+  readonly #held = new Map<Life, Held>()
+  readonly #byTask = new Map<string, Set<Held>>()
   #isWatching = false
   #seen = ''
   #times = 0
@@ -31,26 +32,37 @@ export class CallsOnHold {
   /** What the call of a run is: at once, nearly always. `undefined`: the run has ended while it was on hold. */
   match(call: ComparedCall, life: Life): Match | Promise<Match | undefined> {
     const match = this.#flow.done.match(call)
-    if (match.type === 'known') this.#release()
+    if (match.type === 'known') this.#release(call.taskKey)
     if (match.type !== 'on hold') return match
     return new Promise(resolve => {
-      this.#held.add({ call, life, resolve })
+      this.#hold({ call, life, resolve })
       this.#watch()
     })
   }
 
   has(life: Life): boolean {
-    for (const held of this.#held) if (held.life === life) return true
-    return false
+    return this.#held.has(life)
   }
 
-  /** Lets those go on whose task has nothing left. */
-  #release(): void {
-    for (const held of this.#held) if (!this.#flow.done.hasLeft(held.call.taskKey)) this.#end(held)
+  #hold(held: Held): void {
+    const { taskKey } = held.call
+    this.#held.set(held.life, held)
+    const ofTask = this.#byTask.get(taskKey)
+    if (ofTask) ofTask.add(held)
+    else this.#byTask.set(taskKey, new Set([held]))
+  }
+
+  /** Lets the calls of a task go on if nothing of it is left. */
+  #release(taskKey: string): void {
+    const ofTask = this.#byTask.get(taskKey)
+    if (!ofTask || this.#flow.done.hasLeft(taskKey)) return
+    this.#byTask.delete(taskKey)
+    for (const held of ofTask) this.#end(held)
   }
 
   #end(held: Held): void {
-    this.#held.delete(held)
+    this.#held.delete(held.life)
+    this.#byTask.get(held.call.taskKey)?.delete(held)
     held.resolve(held.life.settled ? undefined : this.#flow.done.match(held.call, true))
   }
 
@@ -64,15 +76,15 @@ export class CallsOnHold {
   }
 
   #look(): void {
-    for (const held of this.#held) if (held.life.settled) this.#end(held)
-    this.#release()
+    for (const held of this.#held.values()) if (held.life.settled) this.#end(held)
+    for (const taskKey of this.#byTask.keys()) this.#release(taskKey)
     if (this.#held.size === 0) return
     const { children, done } = this.#flow
     const seen = `${children.count} ${children.open} ${done.taken}`
     const isAtRest = children.lives.every(life => life.settled !== undefined || life.isResting)
     this.#times = isAtRest && seen === this.#seen ? this.#times + 1 : 0
     this.#seen = seen
-    if (this.#times >= inARow) this.#flow.diverge([...this.#held].map(({ call }) => call))
+    if (this.#times >= inARow) this.#flow.diverge([...this.#held.values()].map(({ call }) => call))
     this.#watch()
   }
 }

@@ -66,6 +66,10 @@ export class Resumption extends Life {
     return this.#life?.state ?? super.state
   }
 
+  isIn(): boolean {
+    return false
+  }
+
   cancel(reason?: string): void {
     this.#cancelled = { reason }
     this.#life?.cancel(reason)
@@ -94,19 +98,26 @@ export class Resumption extends Life {
     const first = await endedRun(engine.store, flowRunId)
     const flow = this.#flowOf(first.run)
     const parameters = parametersOf(first)
-    const { run } = await newestOf(engine.store, first, id)
+    const { run, giveBack } = await newestOf(engine.store, first, id)
     const definition: FlowDefinition = {
       ...flow,
       runName: name,
       signal: signal ?? flow.signal,
       idempotencyKey: undefined,
     }
-    const life = engine.continue(definition, parameters, id, { id: run.id, policy: { ...defaultPolicy, ...policy } })
+    let life: FlowLife
+    try {
+      life = engine.continue(definition, parameters, id, { id: run.id, policy: { ...defaultPolicy, ...policy } })
+    } catch (error) {
+      await giveBack()
+      throw error
+    }
     this.#life = life
     if (this.#watched) life.watch()
     if (this.#cancelled) life.cancel(this.#cancelled.reason)
     life.whenOver(() => {
       if (life.settled) this.settle(life.settled)
+      if (life.settled?.type === 'CRASHED') void giveBackUnlessRecorded(engine.store, id, giveBack)
     })
   }
 
@@ -155,22 +166,37 @@ function parametersOf({ run, parameters }: StoredRun<FlowRun>): readonly unknown
   return parameters === undefined ? [] : [parameters]
 }
 
+/** The run to be continued, which nobody else may continue from now on. */
+interface Newest {
+  readonly run: Readonly<FlowRun>
+  readonly giveBack: () => Promise<void>
+}
+
+/** A run that was lost before the store had it is none: another one may take its place. */
+async function giveBackUnlessRecorded(store: Store, id: string, giveBack: () => Promise<void>): Promise<void> {
+  try {
+    if (!(await store.getFlowRun(id))) await giveBack()
+  } catch {
+    // A store that cannot be asked is not told either: the claim is orphaned when this process ends.
+  }
+}
+
 /**
  * A run is continued once: by `newId`, if nobody was earlier. What an earlier continuation has done would be done again
  * by a second one; so that one is continued, which is the same run further on.
  */
-async function newestOf(store: Store, first: StoredRun<FlowRun>, newId: string): Promise<StoredRun<FlowRun>> {
-  let run = first
+async function newestOf(store: Store, first: StoredRun<FlowRun>, newId: string): Promise<Newest> {
+  let { run } = first
   let after: number | undefined
   for (;;) {
-    const key = `resume:${run.run.id}`
+    const key = `resume:${run.id}`
     const claim = await store.claim(key, newId, after === undefined ? undefined : { after })
-    if (claim.isNew) return run
+    if (claim.isNew) return { run, giveBack: () => store.unclaim(key, claim.generation) }
     after = undefined
     const other = await store.getFlowRun(claim.value)
     if (!other && claim.isOrphaned) after = claim.generation
-    else if (!other) throw notResumable('It is being continued at this moment', { flowRunId: run.run.id })
-    else run = await endedContinuation(store, other.run)
+    else if (!other) throw notResumable('It is being continued at this moment', { flowRunId: run.id })
+    else run = (await endedContinuation(store, other.run)).run
   }
 }
 

@@ -12,7 +12,7 @@ import { CallCounts } from './call-counts.js'
 import { publishStats } from './channels.js'
 import { Children } from './children.js'
 import type { FlowDefinition } from './definitions.js'
-import { divergedFrom, divergenceSentence } from './divergence.js'
+import { divergedAround, divergedFrom, divergenceSentence } from './divergence.js'
 import { type ComparedCall, DoneRuns, defaultPolicy, type ReusePolicy } from './done-runs.js'
 import { runsOf } from './earlier-runs.js'
 import type { Engine } from './engine.js'
@@ -22,7 +22,7 @@ import { parametersFor } from './flow-parameters.js'
 import { Future } from './future.js'
 import { fetchHeld, fetchHeldIn } from './held.js'
 import { Follower, followEveryMs, holderOf } from './idempotency.js'
-import { type Inputs, notReadyFor, takeInputs, waitsForSiblings, whenAllSettled } from './inputs.js'
+import { type Inputs, notReadyFor, takeInputs, waitsForResting, whenAllSettled } from './inputs.js'
 import { cancelledError, Life } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
 import { Mirror } from './mirror.js'
@@ -157,7 +157,7 @@ export class FlowLife extends Life {
       if (!this.#ended && asks) release = await turn
       while (!this.#ended) await this.#attempt()
     } catch (error) {
-      this.#lose(error)
+      await this.#lose(error)
     } finally {
       if (release) release()
       else void turn?.then(end => end())
@@ -207,7 +207,10 @@ export class FlowLife extends Life {
     const { childFlowRunId, end } = match.run
     if (childFlowRunId === undefined) return parent.done.ranAgain(call)
     this.record.continues = childFlowRunId
-    const completed = match.run.completed?.() ?? (await resultOf(this.engine.store, childFlowRunId))
+    // What other code did in it, its tasks can tell: it is called again, and they are compared.
+    const mayBeWhole = this.policy.code === 'any'
+    const completed =
+      match.run.completed?.() ?? (mayBeWhole ? await resultOf(this.engine.store, childFlowRunId) : undefined)
     if (completed && (await this.#enterKnown(completed))) return parent.done.reused(call)
     if (end !== 'not begun') parent.done.ranAgain(call)
     await this.#continue(childFlowRunId)
@@ -223,10 +226,14 @@ export class FlowLife extends Life {
     return true
   }
 
+  isIn(flow: object): boolean {
+    return this.parent === flow
+  }
+
   override get isResting(): boolean {
     if (!this.parent) return false
     const { edges } = this.#inputs
-    const waits = this.record.state.type === 'PENDING' && edges && waitsForSiblings(edges, this.parent)
+    const waits = this.record.state.type === 'PENDING' && edges && waitsForResting(edges, this.parent)
     return waits || this.parent.onHold.has(this)
   }
 
@@ -406,7 +413,8 @@ export class FlowLife extends Life {
       this.#enter(state).catch(() => {}) // a store that refuses it refuses the last state too, and that one is awaited
     }
     this.#controller.abort(why)
-    for (const child of this.children.lives) child.cancel(why.message)
+    const reason = why.code === 'DIVERGED' ? divergedAround(this.record) : why.message
+    for (const child of this.children.lives) child.cancel(reason)
     this.#interrupt?.()
     if (!running && this.#created) void this.#propose(this.#interruptedState()).catch(error => this.#lose(error))
     this.#waits.wake()
@@ -524,9 +532,13 @@ export class FlowLife extends Life {
   }
 
   /** The store refused, or we have a defect: the run must settle all the same. */
-  #lose(error: unknown): void {
+  async #lose(error: unknown): Promise<void> {
     this.logger.error(`Flow run '${this.record.name}' was lost`, { error })
-    if (!this.settled) this.#settleWatched(states.crashed(this.engine.now(), error))
+    if (this.settled) return
+    const crashed = states.crashed(this.engine.now(), error)
+    // It cannot be resumed before it has ended in the store as well.
+    if (this.#created && !this.#ended) await this.#enter(crashed).catch(() => {})
+    if (!this.settled) this.#settleWatched(crashed)
   }
 
   // --- idempotency: one run per key, wherever it runs

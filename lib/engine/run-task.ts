@@ -18,7 +18,7 @@ import {
   hasShortKey,
   notReadyFor,
   takeInputs,
-  waitsForSiblings,
+  waitsForResting,
   whenAllSettled,
 } from './inputs.js'
 import { upstreamCalls } from './joining.js'
@@ -159,10 +159,14 @@ export class TaskLife extends Life implements Waiting<State> {
     else if (match.run.end !== 'not begun') flow.done.ranAgain(record)
   }
 
+  isIn(flow: object): boolean {
+    return this.flow === flow
+  }
+
   override get isResting(): boolean {
     if (this.flow.onHold.has(this)) return true
     const edges = this.record.state.type === 'PENDING' && !this.#call ? this.#extras?.inputs?.edges : undefined
-    return edges !== undefined && waitsForSiblings(edges, this.flow)
+    return edges !== undefined && waitsForResting(edges, this.flow)
   }
 
   /** Waits until every upstream run has settled; one that did not complete puts this run to rest in NotReady. */

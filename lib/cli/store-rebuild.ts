@@ -1,7 +1,6 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { temporaryName } from '../store/files.js'
+import { makeFolder, temporaryName } from '../store/files.js'
 import { JsonStore } from '../store/json.js'
 import { rebuildCatalogue, withLock } from '../store/open-catalogue.js'
 import { printJson, printLine } from './print.js'
@@ -19,7 +18,7 @@ export function define(command: Command): void {
 async function rebuild({ json }: { json?: true }): Promise<void> {
   const { folder } = new JsonStore()
   const warnings: string[] = []
-  mkdirSync(join(folder, 'tmp'), { recursive: true })
+  makeFolder(join(folder, 'tmp'))
   const temporary = () => join(folder, 'tmp', temporaryName())
   const { generation, segments } = await withLock(folder, temporary, () =>
     rebuildCatalogue(folder, message => warnings.push(message), temporary),

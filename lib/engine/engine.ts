@@ -57,6 +57,8 @@ export class Engine implements AsyncDisposable {
   #closed: Promise<void> | undefined
   #storeClosed: Promise<void> | undefined
   #givenUp = false
+  /** Runs that had not ended when the store was given up. */
+  #lostRuns = 0
   #stopInbox: (() => void) | undefined
 
   constructor({ store, logger, surroundings, maxFlowDepth }: EngineParts) {
@@ -292,6 +294,7 @@ export class Engine implements AsyncDisposable {
     const lives = [...this.#live.values()].filter(life => life.record.parentFlowRunId === undefined)
     await Promise.all(lives.map(life => new Promise<void>(resolve => life.whenOver(resolve))))
     this.#stopInbox?.()
+    if (this.#lostRuns > 0) this.logger.error(lostRuns(this.#lostRuns))
     this.#events.end()
     const isOpen = this.ready.then(
       () => true,
@@ -301,6 +304,7 @@ export class Engine implements AsyncDisposable {
   }
 
   #closeStore(): Promise<void> {
+    this.#trouble.storeCloses()
     this.#storeClosed ??= this.store.close()
     return this.#storeClosed
   }
@@ -308,6 +312,12 @@ export class Engine implements AsyncDisposable {
   /** Whether the store was closed before the runs had ended: whoever closes the engine is told why. */
   get hasGivenUp(): boolean {
     return this.#givenUp
+  }
+
+  /** A run could not be carried to its end. Of many that lose their store at once the number is told, when they have all ended. */
+  lost(what: string, error: unknown): void {
+    if (this.#givenUp) this.#lostRuns += 1
+    else this.logger.error(`${what} was lost`, { error })
   }
 
   #giveUpStore(): void {
@@ -354,6 +364,10 @@ export class Engine implements AsyncDisposable {
 }
 
 const inboxEveryMs = 500
+
+function lostRuns(count: number): string {
+  return `${count} ${count === 1 ? 'run was' : 'runs were'} lost: the store was given up before they had ended.`
+}
 
 /** The id of the one run of a flow under an idempotency key: known before anything is asked. */
 function idFromKey(flowName: string, key: string): string {

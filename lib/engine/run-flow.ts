@@ -165,7 +165,10 @@ export class FlowLife extends Life {
   }
 
   async #create(): Promise<void> {
-    if (this.record.idempotencyKey !== undefined && !(await this.#isFirst())) return this.#followOther()
+    while (this.record.idempotencyKey !== undefined && !(await this.#isFirst())) {
+      if (await this.#followOther()) return
+    }
+    if (this.#ended) return
     this.#created = true
     // A subflow is called again by the flow around it, with what that has then.
     const isWhole = !this.parent && !this.#inputs.edges
@@ -533,7 +536,7 @@ export class FlowLife extends Life {
 
   /** The store refused, or we have a defect: the run must settle all the same. */
   async #lose(error: unknown): Promise<void> {
-    this.logger.error(`Flow run '${this.record.name}' was lost`, { error })
+    this.engine.lost(`Flow run '${this.record.name}'`, error)
     if (this.settled) return
     const crashed = states.crashed(this.engine.now(), error)
     // It cannot be resumed before it has ended in the store as well.
@@ -555,24 +558,26 @@ export class FlowLife extends Life {
     return holder?.type === 'ours'
   }
 
-  /** Somebody else carries this run out, or has: its end is this run's end. */
-  async #followOther(): Promise<void> {
+  /** Somebody else carries this run out, or has: its end is this run's end. `false`: it has been removed, so it may be begun. */
+  async #followOther(): Promise<boolean> {
     const { store } = this.engine
     const follower = new Follower(store, this.record.id)
     let isAskedToStop = false
     while (!this.#ended) {
       const other = await follower.look()
-      if (!other) throw new MintakaError('NOT_FOUND', `Flow run '${this.record.id}' has been removed from the store.`)
+      if (!other) return false
       if (this.#interrupted && !isAskedToStop) {
         isAskedToStop = true
         await store.post(other.owner, { type: 'cancel', runId: this.record.id, reason: this.#interrupted.message })
       }
       if (isSettled(other.run.state)) {
         this.#mirror?.reflect(other.run.state)
-        return this.#settleWatched(other.run.state)
+        this.#settleWatched(other.run.state)
+        return true
       }
       await this.#pause(this.engine.now() + followEveryMs)
     }
+    return true
   }
 }
 

@@ -532,8 +532,18 @@ export class TaskLife extends Life implements Waiting<State> {
 
   /** The store refused, or we have a defect: the run must settle all the same. */
   lost(error: unknown): void {
-    if (!this.settled) this.settle(states.crashed(this.flow.engine.now(), error))
-    this.flow.logger.error(`'${this.record.name}' was lost`, { error })
+    const { engine } = this.flow
+    const state = states.crashed(engine.now(), error)
+    if (!isSettled(this.record.state)) {
+      enter(this.record, state)
+      try {
+        engine.store.appendState(this.record, state)?.catch(() => {})
+      } catch {
+        // It is what has failed, perhaps; who opens it next ends the run.
+      }
+    }
+    if (!this.settled) this.settle(state)
+    engine.lost(`'${this.record.name}'`, error)
   }
 
   /** Runs the function here, unless the run is lost by then. */

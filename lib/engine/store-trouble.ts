@@ -22,6 +22,8 @@ export class StoreTrouble {
   #over: Promise<void> | undefined
   #patienceMs: number | undefined
   #stopTimer: (() => void) | undefined
+  /** What ends now does not end because the store can be written again. */
+  #isClosed = false
 
   constructor(around: Surrounding) {
     this.#around = around
@@ -43,7 +45,7 @@ export class StoreTrouble {
       if (this.#over !== over) return
       this.#over = undefined
       this.#disarm()
-      tell({ type: 'store-restored', at: surroundings.now() })
+      if (!this.#isClosed) tell({ type: 'store-restored', at: surroundings.now() })
     }
     over.then(ends, ends)
     this.#arm()
@@ -55,8 +57,14 @@ export class StoreTrouble {
     this.#arm()
   }
 
+  /** The store is being closed. */
+  storeCloses(): void {
+    this.#isClosed = true
+    this.#disarm()
+  }
+
   #arm(): void {
-    if (this.#over === undefined || this.#patienceMs === undefined) return
+    if (this.#isClosed || this.#over === undefined || this.#patienceMs === undefined) return
     this.#disarm()
     const { surroundings, giveUp } = this.#around
     this.#stopTimer = surroundings.timer(this.#patienceMs, giveUp)

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { addFlow, type Catalogue, catalogued, type FoldedJournal, type Segment } from './catalogue.js'
-import { namesIn, syncFolder } from './files.js'
+import { makeFolder, namesIn, syncFolder } from './files.js'
 import { bytesOf, mayLeave, type SortedLines, sortLines, writeCarry, writeSection } from './fold-journal.js'
 import { History } from './history.js'
 import { indexLinesOf } from './history-index.js'
@@ -49,12 +49,15 @@ export async function foldJournals(
       if (folded) next.folded.push(folded)
     }
     if (!next.folded.some(({ generation }) => generation === next.generation)) return catalogue
-    await writer.sync()
-    const { segment, mc } = await writeIndex(folder, target, writer.position, catalogue.mc, pause)
-    next.segments = [...catalogue.segments.filter(({ name }) => name !== target.name), segment]
-    next.mc = mc
+    if (writer.position > target.bytes) {
+      await writer.sync()
+      const { segment, mc } = await writeIndex(folder, target, writer.position, catalogue.mc, pause)
+      next.segments = [...catalogue.segments.filter(({ name }) => name !== target.name), segment]
+      next.mc = mc
+    }
   } finally {
     writer.close()
+    if (writer.position === 0) rmSync(writer.path, { force: true })
     history.rest()
   }
   commit(next)
@@ -236,6 +239,6 @@ function filesToRemove(files: JournalFiles, { upTo }: FoldedJournal): string[] {
 }
 
 function keepDamaged(folder: string, file: string): void {
-  mkdirSync(join(folder, 'damaged'), { recursive: true })
+  makeFolder(join(folder, 'damaged'))
   renameSync(join(folder, 'journals', file), join(folder, 'damaged', file))
 }

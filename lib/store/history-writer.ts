@@ -1,6 +1,6 @@
-import { closeSync, fsync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fsync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { syncFolder } from './files.js'
+import { fileMode, makeFolder, syncFolder } from './files.js'
 
 const bufferBytes = 256 * 1024
 
@@ -15,11 +15,11 @@ export class FileWriter {
   #isNew: boolean
 
   constructor(path: string, from: number) {
-    mkdirSync(dirname(path), { recursive: true })
+    makeFolder(dirname(path))
     this.path = path
     this.position = from
     this.#isNew = from === 0
-    this.#fd = openSync(path, from === 0 ? 'w' : 'r+')
+    this.#fd = openSync(path, from === 0 ? 'w' : 'r+', fileMode)
     ftruncateSync(this.#fd, from)
   }
 

@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
+import { accessSync, constants, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { workerDoor } from '../core/door.js'
@@ -26,7 +26,15 @@ import { Cache } from './cache.js'
 import { type Catalogue, emptyCatalogue, readCatalogue } from './catalogue.js'
 import { Claims } from './claims.js'
 import { endRunsOfTheDead, type FinishedJournal } from './crashed.js'
-import { fileName, namesIn, replaceFile, sweepTemporaries, temporaryName } from './files.js'
+import {
+  fileName,
+  makeFolder,
+  makeStoreFolder,
+  namesIn,
+  replaceFile,
+  sweepTemporaries,
+  temporaryName,
+} from './files.js'
 import { Folding } from './folding.js'
 import { Journal } from './journal.js'
 import {
@@ -260,7 +268,7 @@ export class JsonStore implements Store {
   async post(owner: string, command: Command): Promise<void> {
     this.#writing(`A command to ${owner}`, () => {
       const inbox = this.#inbox(owner)
-      mkdirSync(inbox, { recursive: true })
+      makeFolder(inbox)
       // Names sort by time, and within one process by number.
       this.#posted += 1
       const name = `${pad(Date.now())}-${pad(this.#posted)}-${temporaryName().split('.').at(-1)}.json`
@@ -284,8 +292,9 @@ export class JsonStore implements Store {
   }
 
   async #openForWriting(surroundings: StoreSurroundings): Promise<void> {
+    makeStoreFolder(this.#folder)
     for (const folder of ['journals', 'claims', 'inbox', 'cache', 'tmp']) {
-      mkdirSync(this.#path(folder), { recursive: true })
+      makeFolder(this.#path(folder))
       accessSync(this.#path(folder), constants.R_OK | constants.W_OK | constants.X_OK)
     }
     const temporary = () => this.#temporary()

@@ -41,24 +41,41 @@ export function removeExpired(folder: string, now: number): number {
   return count
 }
 
-/** Removes the claims that flow runs have which go: their keys are free again. */
-export function removeClaims(folder: string, going: ReadonlySet<string>): number {
-  const claims = new Map<string, string[]>()
-  for (const name of namesIn(join(folder, 'claims'))) {
-    const key = name.slice(0, name.indexOf('.'))
-    claims.set(key, [...(claims.get(key) ?? []), name])
-  }
+/** The claims that flow runs have which go: the names of the files of each. To be asked before these runs have gone. */
+export function claimsOf(folder: string, going: ReadonlySet<string>): string[][] {
+  const claims = [...claimFiles(folder).values()]
+  return claims.filter(names => names.every(name => isClaimOf(join(folder, 'claims', name), going)))
+}
+
+/**
+ * Removes claims whose flow runs have gone: their keys are free again. One that somebody has taken over in the meantime is
+ * that of a new run, and stays.
+ */
+export function removeClaims(folder: string, claims: readonly string[][]): number {
+  const present = claimFiles(folder)
   let count = 0
-  for (const names of claims.values()) {
+  for (const names of claims) {
+    if (present.get(claimKey(names[0]!))?.length !== names.length) continue
     // The newest generation first: an older one is never what is left alone in between.
-    names.sort((a, b) => b.length - a.length || (a < b ? 1 : -1))
-    const values = names.map(name => claimedBy(join(folder, 'claims', name)))
-    if (!values.every(value => value !== undefined && going.has(value))) continue
     for (const name of names) rmSync(join(folder, 'claims', name), { force: true })
     count += 1
   }
   return count
 }
+
+/** The files of all claims, by what they are a claim on, the newest generation first. */
+function claimFiles(folder: string): Map<string, string[]> {
+  const claims = new Map<string, string[]>()
+  for (const name of namesIn(join(folder, 'claims'))) {
+    const names = claims.get(claimKey(name))
+    if (names) names.push(name)
+    else claims.set(claimKey(name), [name])
+  }
+  for (const names of claims.values()) names.sort((a, b) => b.length - a.length || (a < b ? 1 : -1))
+  return claims
+}
+
+const claimKey = (name: string) => name.slice(0, name.indexOf('.'))
 
 /** Removes the inboxes of engines that are not there any more. */
 export function removeInboxes(folder: string, now: number): number {
@@ -89,11 +106,13 @@ function textOf(path: string): string {
   }
 }
 
-function claimedBy(path: string): string | undefined {
+/** Whether a claim is that of a flow run which goes: on carrying it out, or on continuing it; or is held by it. */
+function isClaimOf(path: string, going: ReadonlySet<string>): boolean {
   try {
-    const { value } = JSON.parse(textOf(path)) as { value?: unknown }
-    return typeof value === 'string' ? value : undefined
+    const { key, value } = JSON.parse(textOf(path)) as { key?: unknown; value?: unknown }
+    const flowRunId = typeof key === 'string' ? /^(?:flow-run|resume):(.*)$/s.exec(key)?.[1] : undefined
+    return (flowRunId !== undefined && going.has(flowRunId)) || (typeof value === 'string' && going.has(value))
   } catch {
-    return undefined
+    return false
   }
 }

@@ -36,7 +36,8 @@ export function takeLock(path: string, temporary: () => string): Lock {
     rmSync(next, { force: true })
     return { held: false, why: 'somebody has just taken it' }
   }
-  return { held: true, release: () => release(path) }
+  if (!last) removeStrayLinks(path, own.token)
+  return { held: true, release: () => release(path, own.token) }
 }
 
 /** Who holds a lock; `undefined`: nobody. For people. */
@@ -52,12 +53,22 @@ export function sweepLock(path: string, temporary: () => string): void {
   if (lock.held) lock.release()
 }
 
-/** First the lock itself: without it the rest of the chain means nothing. */
-function release(path: string): void {
+/**
+ * First the lock itself: without it the rest of the chain means nothing. Of the links only those of this chain: by then
+ * somebody else may have the lock, and another one may have taken it over.
+ */
+function release(path: string, token: string): void {
+  const chain = chainOf(path).filter(holder => holder !== 'damaged')
+  if (chain.at(-1)?.token !== token) return // somebody has removed it by hand: what is there now is not ours
   rmSync(path, { force: true })
+  for (const holder of chain) rmSync(`${path}.${holder.token}`, { force: true })
+}
+
+/** Removes links that lead from nowhere: as long as this one has the lock, only its own token begins one. */
+function removeStrayLinks(path: string, token: string): void {
   const links = `${basename(path)}.`
   for (const name of namesIn(dirname(path)))
-    if (name.startsWith(links)) rmSync(join(dirname(path), name), { force: true })
+    if (name.startsWith(links) && name !== `${links}${token}`) rmSync(join(dirname(path), name), { force: true })
 }
 
 function chainOf(path: string): (Holder | 'damaged')[] {

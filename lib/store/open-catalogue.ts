@@ -65,6 +65,7 @@ export async function rebuildCatalogue(
 ): Promise<Catalogue> {
   const path = join(folder, 'catalogue.json')
   const text = readIfThere(path)
+  const wasSound = readCatalogue(path).catalogue !== undefined
   const { catalogue, indexes, damage } = await rebuild(folder, { pause })
   for (const segment of catalogue.segments) {
     const writer = new FileWriter(join(folder, 'index', `${segment.index}.ndjson`), 0)
@@ -78,13 +79,13 @@ export async function rebuildCatalogue(
   const kept = new Set(catalogue.segments.map(({ index }) => `${index}.ndjson`))
   for (const name of namesIn(join(folder, 'index')))
     if (!kept.has(name)) catalogue.dropped.push({ file: `index/${name}`, generation: catalogue.generation })
-  let what = `The catalogue ${path} was missing.`
-  if (text !== undefined) {
-    const copy = join(folder, `catalogue.damaged-${Date.now()}.json`)
+  const rebuilt = 'It has been rebuilt from the history and the journals'
+  if (text === undefined) warn(`The catalogue ${path} was missing. ${rebuilt}.`)
+  else {
+    const copy = join(folder, `catalogue.${wasSound ? 'before' : 'damaged'}-${Date.now()}.json`)
     replaceFile(copy, text, temporary(), true)
-    what = `The catalogue ${path} was damaged.`
-    warn(`${what} It has been rebuilt from the history and the journals; what it was is in ${copy}.`)
-  } else warn(`${what} It has been rebuilt from the history and the journals.`)
+    if (!wasSound) warn(`The catalogue ${path} was damaged. ${rebuilt}; what it was is in ${copy}.`)
+  }
   for (const { path, offset, bytes } of damage)
     warn(`${bytes} bytes of ${path} at byte ${offset} are damaged and left out.`)
   writeCatalogue(path, catalogue, temporary)

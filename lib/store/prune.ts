@@ -7,7 +7,7 @@ import type { Folding } from './folding.js'
 import { History, type HistoryEntry } from './history.js'
 import { FileWriter } from './history-writer.js'
 import { knownRuns, type Limits, mayGo } from './known-runs.js'
-import { removeClaims, removeExpired, removeInboxes, removeResults } from './leftovers.js'
+import { claimsOf, removeClaims, removeExpired, removeInboxes, removeResults } from './leftovers.js'
 import { OpenFiles } from './line-bytes.js'
 import { withLock } from './open-catalogue.js'
 
@@ -65,6 +65,7 @@ async function pruneLocked(
   const before = await folding.foldNow(finished, catalogueIn(folder))
   const runs = await knownRuns(folder, before)
   const going = mayGo(runs, limits, now)
+  const claims = claimsOf(folder, going)
   const after = await removeFromHistory(folder, before, going, folding.pause, temporary)
   await removeReplaced(folder, after, temporary)
   const results = await removeResults(folder, going, runs, now)
@@ -72,7 +73,7 @@ async function pruneLocked(
     flowRuns: going.size,
     bytes: sizeOf(before) - sizeOf(after) + results,
     cacheEntries: removeExpired(folder, now),
-    claims: removeClaims(folder, going),
+    claims: removeClaims(folder, claims),
     inboxes: removeInboxes(folder, now),
   }
 }

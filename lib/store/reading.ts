@@ -22,6 +22,13 @@ export interface ReadingSurroundings extends Pick<StoreSurroundings, 'warn'> {
   readonly codec: ValueCodec
 }
 
+/** One state of the folder: what is asked about it is answered from it alone, whatever others read meanwhile. */
+interface Snapshot {
+  readonly catalogue: Catalogue
+  readonly history: History
+  readonly readers: readonly JournalReader[]
+}
+
 /** How often a question is asked again when files have gone in the middle of it. */
 const attempts = 100
 
@@ -56,9 +63,9 @@ export class Reading {
 
   /** Flow runs, newest first. */
   listFlowRuns(filter: FlowRunFilter): Promise<StoredRun<FlowRun>[]> {
-    return this.#ask(async history => {
+    return this.#ask(async ({ history, readers }) => {
       const live: FlowEntry[] = []
-      for (const { flowRuns } of this.#readers.values())
+      for (const { flowRuns } of readers)
         for (const entry of flowRuns.values())
           if (fits(entry.run, filter) && !(entry.isStray && (await history.find(entry.run.id)))) live.push(entry)
       const times = live.map(({ run }) => run.created)
@@ -76,19 +83,19 @@ export class Reading {
   }
 
   getFlowRun(id: string): Promise<StoredRun<FlowRun> | undefined> {
-    return this.#ask(async history => {
-      const entry = await this.#find(id, history)
-      return entry && (await this.#readFlowRuns([entry], history))[0]
+    return this.#ask(async snapshot => {
+      const entry = await this.#find(id, snapshot)
+      return entry && (await this.#readFlowRuns([entry], snapshot.history))[0]
     })
   }
 
   /** The task runs of a flow run, in call order. */
   listTaskRuns(flowRunId: string): Promise<StoredRun<TaskRun>[]> {
-    return this.#ask(async history => {
-      const entry = await this.#find(flowRunId, history)
+    return this.#ask(async snapshot => {
+      const entry = await this.#find(flowRunId, snapshot)
       if (!entry) return []
       if (isHistory(entry)) {
-        const found = await taskRunsIn(this.#scanOf(entry, history), flowRunId, this.#codec)
+        const found = await taskRunsIn(this.#scanOf(entry, snapshot), flowRunId, this.#codec)
         return found.map(({ run, states }) => ({ run, states, owner: entry.owner }))
       }
       const isGone = isOwnerGone(entry.journal)
@@ -98,32 +105,32 @@ export class Reading {
 
   /** The same in few bytes. How runs ended that a dead process has left does not matter: they have not completed. */
   listTaskRunsBriefly(flowRunId: string): Promise<BriefTaskRun[]> {
-    return this.#ask(async history => {
-      const entry = await this.#find(flowRunId, history)
+    return this.#ask(async snapshot => {
+      const entry = await this.#find(flowRunId, snapshot)
       if (!entry) return []
-      const scan = isHistory(entry) ? this.#scanOf(entry, history) : entry.journal.scan(entry.from)
+      const scan = isHistory(entry) ? this.#scanOf(entry, snapshot) : entry.journal.scan(entry.from)
       return briefRunsIn(scan, flowRunId, this.#codec)
     })
   }
 
   getTaskRun(id: string): Promise<StoredRun<TaskRun> | undefined> {
-    return this.#ask(async history => {
+    return this.#ask(async snapshot => {
       const flowRunId = callOf(id)?.flowRunId
-      const entry = flowRunId === undefined ? undefined : await this.#find(flowRunId, history)
+      const entry = flowRunId === undefined ? undefined : await this.#find(flowRunId, snapshot)
       if (entry && isHistory(entry)) {
-        const found = await taskRunIn(this.#scanOf(entry, history), id, this.#codec)
+        const found = await taskRunIn(this.#scanOf(entry, snapshot), id, this.#codec)
         if (found) return { run: found.run, states: found.states, owner: entry.owner }
       } else if (entry) {
         const found = await entry.journal.readTaskRun(id, this.#codec)
         if (found) return withOwner(found, isOwnerGone(entry.journal))
       }
-      return this.#searchTaskRun(id, history)
+      return this.#searchTaskRun(id, snapshot)
     })
   }
 
   /** One whose id does not tell to which flow run it belongs. */
-  async #searchTaskRun(id: string, history: History): Promise<StoredRun<TaskRun> | undefined> {
-    const newestFirst = [...this.#readers.values()].sort((a, b) => (b.header?.created ?? 0) - (a.header?.created ?? 0))
+  async #searchTaskRun(id: string, { history, readers }: Snapshot): Promise<StoredRun<TaskRun> | undefined> {
+    const newestFirst = [...readers].sort((a, b) => (b.header?.created ?? 0) - (a.header?.created ?? 0))
     for (const reader of newestFirst) {
       const found = await reader.readTaskRun(id, this.#codec)
       if (found) return withOwner(found, isOwnerGone(reader))
@@ -133,29 +140,29 @@ export class Reading {
 
   /** In the order in which they were written. */
   listLogs(flowRunId: string): Promise<LogEntry[]> {
-    return this.#ask(async history => {
-      const entry = await this.#find(flowRunId, history)
+    return this.#ask(async snapshot => {
+      const entry = await this.#find(flowRunId, snapshot)
       if (!entry) return []
       return isHistory(entry)
-        ? logsIn(this.#scanOf(entry, history), flowRunId, this.#codec)
+        ? logsIn(this.#scanOf(entry, snapshot), flowRunId, this.#codec)
         : entry.journal.readLogs(entry, this.#codec)
     })
   }
 
   /** The flows that have run, by name. */
   flows(): Promise<Record<string, CataloguedFlow>> {
-    return this.#ask(async () => {
-      const flows: Record<string, CataloguedFlow> = Object.assign(Object.create(null), this.#catalogue.flows)
-      for (const { flowRuns } of this.#readers.values())
+    return this.#ask(async ({ catalogue, readers }) => {
+      const flows: Record<string, CataloguedFlow> = Object.assign(Object.create(null), catalogue.flows)
+      for (const { flowRuns } of readers)
         for (const { run, isStray } of flowRuns.values()) if (!isStray) addFlow(flows, run.flowName, catalogued(run))
       return flows
     })
   }
 
   /** A journal has it, or the history. Lines of it in a journal that are strays came late, or are all that is left of it. */
-  async #find(flowRunId: string, history: History): Promise<FlowEntry | HistoryEntry | undefined> {
+  async #find(flowRunId: string, { history, readers }: Snapshot): Promise<FlowEntry | HistoryEntry | undefined> {
     let stray: FlowEntry | undefined
-    for (const { flowRuns } of this.#readers.values()) {
+    for (const { flowRuns } of readers) {
       const entry = flowRuns.get(flowRunId)
       if (entry && !entry.isStray) return entry
       stray ??= entry
@@ -164,7 +171,7 @@ export class Reading {
   }
 
   /** The lines of a flow run in the history, and those that have come late. */
-  #scanOf(entry: HistoryEntry, history: History): Scan {
+  #scanOf(entry: HistoryEntry, { history, readers }: Snapshot): Scan {
     return async onLine => {
       let goesOn = true
       const visit: typeof onLine = line => {
@@ -172,7 +179,7 @@ export class Reading {
         return goesOn
       }
       await history.scan(entry)(visit)
-      for (const reader of this.#readers.values()) {
+      for (const reader of readers) {
         const stray = reader.flowRuns.get(entry.i)
         if (goesOn && stray) await reader.scan(stray.from)(visit)
       }
@@ -200,29 +207,32 @@ export class Reading {
   }
 
   /** Answers a question from one state of the folder; again, if that has changed too far in the middle. */
-  async #ask<T>(answer: (history: History) => Promise<T>): Promise<T> {
+  async #ask<T>(answer: (snapshot: Snapshot) => Promise<T>): Promise<T> {
     this.#flush()
     for (let attempt = 1; ; attempt += 1) {
+      let snapshot: Snapshot | undefined
       try {
-        await this.#refresh()
-        return await answer(this.#history)
+        snapshot = await this.#refresh()
+        return await answer(snapshot)
       } catch (error) {
         if (attempt === attempts || !hasMoved(error)) throw error
       } finally {
-        this.#history.rest()
+        // Another question may have replaced `#history` meanwhile: it is this one that holds files open.
+        snapshot?.history.rest()
         this.#tell()
       }
     }
   }
 
   /** Reads what has been added since. One at a time: readers remember offsets. */
-  #refresh(): Promise<void> {
+  #refresh(): Promise<Snapshot> {
     const refreshed = this.#refreshing.then(async () => {
       do {
         await this.#readCatalogue()
         await this.#readJournals()
         // What is folded now is removed when the next folding is done: then some of it may have been missed.
       } while (generationIn(this.#path) > this.#catalogue.generation + 1)
+      return { catalogue: this.#catalogue, history: this.#history, readers: [...this.#readers.values()] }
     })
     this.#refreshing = refreshed.catch(() => {})
     return refreshed

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { linkSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { opendir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileName, namesIn, syncFolder, temporaryName, writeWhole } from './files.js'
+import { fileName, makeFolder, namesIn, syncFolder, temporaryName, writeWhole } from './files.js'
 import type { ReadText } from './lines.js'
 
 // Values that are too large for a line have files of their own, named by the hash of their content. The file of a value
@@ -34,7 +34,7 @@ export class ResultFiles {
     const name = createHash('sha256').update(bytes).digest('hex')
     const own = this.#pathFor(owner, name)
     if (sizeOf(own) === bytes.length) return name
-    mkdirSync(dirname(own), { recursive: true })
+    makeFolder(dirname(own))
     if (!this.#linkFromPool(name, bytes, own)) this.#writeNew(name, bytes, own)
     if (this.#sync) syncFolder(dirname(own))
     return name
@@ -78,7 +78,7 @@ export class ResultFiles {
     writeWhole(temporary, bytes, this.#sync)
     const pooled = this.#poolPath(name)
     try {
-      mkdirSync(dirname(pooled), { recursive: true })
+      makeFolder(dirname(pooled))
       // In the place of one that is damaged, if there is one.
       const second = this.#temporary()
       linkSync(temporary, second)

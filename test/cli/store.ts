@@ -123,3 +123,17 @@ test('store prune removes old flow runs', async t => {
   for (const wrong of [[], ['--older-than', '3 weeks'], ['--keep', '-1']])
     t.equal((await mintaka('store', 'prune', ...wrong)).code, 2)
 })
+
+test('store rebuild of a sound store has nothing to warn of, and keeps what the catalogue was', async t => {
+  const folder = t.testdir()
+  const home = `${folder}/home`
+  await manySessions(t, home, 3)
+  await fold(t, home)
+  const before = readFileSync(`${home}/catalogue.json`, 'utf8')
+  const { code, stderr, stdout } = await mintakaIn(folder)('store', 'rebuild')
+  t.match({ code, stderr }, { code: 0, stderr: '' })
+  t.match(stdout, /^Catalogue and index have been rebuilt: \d flow runs in 1 files of the history\.$/m)
+  const kept = readdirSync(home).filter(name => name.startsWith('catalogue.before-'))
+  t.equal(kept.length, 1)
+  t.equal(readFileSync(`${home}/${kept[0]}`, 'utf8'), before)
+})

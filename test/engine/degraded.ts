@@ -193,3 +193,30 @@ test('a subflow waits as a flow does', async t => {
   )
   t.type(await run, 'string')
 })
+
+test('a store that is given up has not been restored, and the runs it takes along are one line in the log', async t => {
+  const { store, degrade } = degradableStore()
+  const lines: string[] = []
+  const error = (message: string) => void lines.push(message)
+  const engine = createEngine({ store, logger: { debug() {}, info() {}, warn() {}, error } })
+  const events = troublesOf(engine)
+  const begun = task('begun', () => degrade())
+  const run = engine.run(
+    flow('f', async () => {
+      const first = begun().wait()
+      await nextTurn()
+      return Promise.all([first, ...Array.from({ length: 20 }, () => begun().wait())])
+    }),
+  )
+  void run.wait()
+  while (events.length === 0) await nextTurn()
+  await t.rejects(engine.close({ timeoutMs: 50 }), { code: 'STORE_WRITE_FAILED' })
+  await nextTurn()
+  t.strictSame(
+    events.map(({ type }) => type),
+    ['store-degraded'],
+  )
+  const lost = lines.filter(line => /lost/.test(line))
+  t.equal(lost.length, 1, lines.join('\n'))
+  t.match(lost[0], /^\d+ runs? w(as|ere) lost: the store was given up before they had ended\.$/)
+})

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createEngine, flow, JsonStore, MemoryStore } from 'mintaka'
 import tap, { type Test, test } from 'tap'
-import { engineFor, silent, thrownBy } from './fixtures/engine.js'
+import { deferred, engineFor, silent, thrownBy, until } from './fixtures/engine.js'
+import { storeThat } from './fixtures/stores.js'
 
 tap.setTimeout(120_000) // a dozen processes, on whatever machine this is
 
@@ -99,4 +100,48 @@ test('history is not searched for a key that is new', async t => {
   const f = flow('f', () => 1)
   for (const key of ['a', 'b', 'c']) await engine.run(f, undefined, { idempotencyKey: key })
   t.equal(asked, 0)
+})
+
+test('a key whose run has been pruned is free again, in a process that lives on too', async t => {
+  const folder = t.testdir()
+  const store = new JsonStore({ folder })
+  const engine = engineFor(t, { store })
+  let runs = 0
+  const f = flow('f', () => ++runs)
+  const start = async () => {
+    const short = createEngine({ store: new JsonStore({ folder }), logger: silent })
+    const result = await short.run(f, undefined, { idempotencyKey: 'k' })
+    await short.close()
+    return result
+  }
+  t.equal(await start(), 1)
+  t.equal(await start(), 1)
+  t.equal((await engine.flowRuns.list()).length, 1)
+  t.match(await store.prune({ keep: 0 }), { flowRuns: 1, claims: 1 })
+  t.equal(await engine.run(f, undefined, { idempotencyKey: 'k' }), 2)
+})
+
+test('who follows a run that is removed, with its claim, begins it', async t => {
+  const store = storeThat(() => undefined)
+  const engine = engineFor(t, { store })
+  let isRemoved = false
+  let runs = 0
+  const other = engineFor(t, {
+    store: {
+      ...store,
+      open: async () => {},
+      close: async () => {},
+      claim: (key: string, value: string) => store.claim(isRemoved ? `${key} again` : key, value),
+      getFlowRun: async (id: string) => (isRemoved && runs < 2 ? undefined : store.getFlowRun(id)),
+    },
+  })
+  const ended = deferred()
+  const f = flow('f', async () => (++runs === 1 ? ended.promise.then(() => 'first') : 'second'))
+  const first = engine.run(f, undefined, { idempotencyKey: 'k' })
+  await until(() => runs === 1)
+  const second = other.run(f, undefined, { idempotencyKey: 'k' })
+  setTimeout(() => (isRemoved = true), 300)
+  t.equal(await second, 'second')
+  ended.resolve()
+  t.equal(await first, 'first')
 })

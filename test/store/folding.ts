@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import tap, { test } from 'tap'
 import { type State, states } from '../../lib/core/state.js'
@@ -8,7 +8,7 @@ import { headerLine } from '../../lib/store/lines.js'
 import { thisProcess } from '../../lib/store/process-id.js'
 import { seal } from '../../lib/store/seal.js'
 import { change, flowRun, taskRun } from './fixtures/runs.js'
-import { carryOut, fold, manySessions, opened, told } from './fixtures/sessions.js'
+import { carryOut, fold, idsOf, manySessions, opened, told } from './fixtures/sessions.js'
 
 tap.setTimeout(240_000) // hundreds of stores are opened and synced, on whatever machine this is
 
@@ -287,4 +287,62 @@ test('a store whose catalogue is gone is rebuilt from history and journals, and 
   const warnings = await fold(t, folder)
   t.equal(warnings.length, 1)
   t.strictSame(await told(during), before)
+})
+
+test('many questions at once leave no file open, whatever is folded meanwhile', {
+  skip: process.platform !== 'linux' && 'needs /proc',
+}, async t => {
+  const folder = t.testdir()
+  await manySessions(t, folder, 5)
+  const { store: reader, warnings } = await opened(t, folder, { readOnly: true })
+  let isDone = false
+  const seen = new Set<string>()
+  const ask = async () => {
+    while (!isDone) {
+      const ids = idsOf(await reader.listFlowRuns())
+      t.equal(new Set(ids).size, ids.length)
+      for (const id of seen) if (!ids.includes(id)) t.fail(`${id} is missing`)
+      for (const id of ids) seen.add(id)
+      await Promise.all(ids.slice(0, 3).map(id => reader.listTaskRuns(id)))
+    }
+  }
+  const asking = [ask(), ask(), ask(), ask()]
+  for (let index = 0; index < 20; index += 1) {
+    const { store } = await opened(t, folder, { owner: `s-${index}`, foldJournals: 1 })
+    await carryOut(store, `later-${index}`, 2000 + index)
+    await store.close()
+  }
+  isDone = true
+  await Promise.all(asking)
+  const open = readdirSync('/proc/self/fd').flatMap(fd => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`)
+    } catch {
+      return []
+    }
+  })
+  t.strictSame(
+    open.filter(path => path.startsWith(folder)),
+    [],
+  )
+  t.strictSame(warnings, [])
+})
+
+test('journals with nothing in them leave no file of the history', async t => {
+  const folder = t.testdir()
+  const header = headerLine({
+    format: 3,
+    owner: 'o',
+    process: thisProcess(),
+    created: 1,
+    segment: 1,
+    journal: 'o',
+  })
+  await manySessions(t, folder, 0)
+  const { store } = await opened(t, folder)
+  await store.close()
+  writeFileSync(`${folder}/journals/o.0001.ndjson`, `${seal(header).repeat(2)}${seal('{"c":2,"q":1}\n')}`)
+  t.strictSame(await fold(t, folder), [])
+  t.strictSame(readdirSync(`${folder}/history`), [])
+  t.equal(catalogueIn(folder).segments.length, 0)
 })

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -21,6 +22,7 @@ import { seal } from '../../lib/store/seal.js'
 import { storeSuite } from '../../lib/testing/store-suite.js'
 import { codec } from '../../lib/values/json.js'
 import { change, flowRun, taskRun } from './fixtures/runs.js'
+import { carryOut, fold, opened as openedIn } from './fixtures/sessions.js'
 
 tap.setTimeout(240_000) // hundreds of stores are opened and synced, on whatever machine this is
 
@@ -454,4 +456,26 @@ test('a JsonStore that is made of something else than options says so', async t 
     message: /options of JsonStore/,
   })
   t.throws(() => new JsonStore({ foldr: '/var/lib/app/runs' } as object), { message: /no option 'foldr'/ })
+})
+
+test('nobody else may look into a folder that the store has made', {
+  skip: process.platform === 'win32' && 'no modes',
+}, async t => {
+  const folder = `${t.testdir()}/home`
+  const before = process.umask(0)
+  t.teardown(() => process.umask(before))
+  const { store } = await openedIn(t, folder, { foldJournals: 1 })
+  await carryOut(store, 'secret', 1000, { end: states.completed(1005, 'x'.repeat(100_000)) })
+  await store.claim('key', 'value')
+  await store.putCached('key', { state: states.completed(1, 1), runId: 'secret' })
+  await store.post('somebody', { type: 'cancel', runId: 'secret' })
+  await store.close()
+  await fold(t, folder)
+  t.equal(statSync(folder).mode & 0o777, 0o700)
+  const names = readdirSync(folder, { recursive: true }) as string[]
+  t.ok(names.some(name => name.startsWith('history/')) && names.some(name => name.startsWith('results/')))
+  t.strictSame(
+    names.filter(name => (statSync(`${folder}/${name}`).mode & 0o007) !== 0),
+    [],
+  )
 })

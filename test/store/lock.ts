@@ -87,3 +87,20 @@ test('only the lock of a dead process is swept', t => {
   t.notOk(existsSync(path))
   t.end()
 })
+
+test('who releases slowly removes no link of those who took the lock since', t => {
+  const { folder, path, take, heldBy } = lockIn(t)
+  heldBy(deadProcess(), 'first')
+  const lock = take()
+  // What somebody made between our removing of the lock and of its links.
+  const link = `${path}.later`
+  writeFileSync(link, JSON.stringify({ token: 'latest', process: thisProcess() }))
+  if (lock.held) lock.release()
+  t.strictSame(readdirSync(folder).sort(), ['fold.lock.later', 'tmp'])
+  const next = take()
+  t.ok(next.held)
+  t.notOk(existsSync(link), 'who has the lock removes what leads from nowhere')
+  if (next.held) next.release()
+  t.strictSame(readdirSync(folder), ['tmp'])
+  t.end()
+})

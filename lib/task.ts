@@ -1,15 +1,17 @@
 import { callTask, mapTask } from './call-task.js'
 import { type Annotations, checkAnnotations, mergeAnnotations } from './core/annotations.js'
+import type { Dependence } from './core/dependence.js'
 import { workerDoor } from './core/door.js'
 import { MintakaError } from './core/errors.js'
-import type { TaskSource } from './core/executor.js'
+import type { TaskCode, TaskSource } from './core/executor.js'
 import type { Args, MapArgs, RunFuture, TaskFuture } from './core/future.js'
 import { needsDask } from './core/needs-dask.js'
 import { check, checkOptions } from './core/options.js'
 import type { RetryDelay } from './core/retry.js'
 import { withTaskCode } from './core/task-code.js'
+import { DefinitionPlace } from './engine/certainty.js'
 import type { CacheKeyContext, TaskDefinition } from './engine/definitions.js'
-import { callSite } from './shipping/locate.js'
+import { type CallSite, callSite } from './shipping/locate.js'
 
 /** Options of a task. Times are milliseconds. */
 export interface TaskOptions {
@@ -91,9 +93,11 @@ export function task<const N extends string, A extends unknown[], R>(
   checkName(name, fn)
   const door = workerDoor()
   if (door) return door.task(name, fn) as Task<A, R>
-  const { file, stamp } = callSite(task)
+  const site = callSite(task)
+  const { file, stamp } = site
   const { captures, files = [], external = [] } = checkTaskOptions(name, options) ?? {}
-  return makeTask<A, R>(define(name, fn, { type: 'slice', file, stamp, captures, files, external }, options))
+  const source = { type: 'slice', file, stamp, captures, files, external } as const
+  return makeTask<A, R>(define(name, fn, source, options, placeOf(site, name, fn)))
 }
 
 /**
@@ -152,10 +156,13 @@ function define(
   fn: (...args: never[]) => unknown,
   source: TaskSource,
   options: TaskOptions = {},
+  place?: DefinitionPlace,
 ): TaskDefinition {
   return {
     name,
     code: { name, fn, source },
+    place,
+    dependence,
     description: options.description,
     retries: options.retries ?? 0,
     retryDelayMs: options.retryDelayMs ?? 0,
@@ -170,6 +177,21 @@ function define(
     waitFor: undefined,
     signal: undefined,
   }
+}
+
+const places = new Map<string, DefinitionPlace>()
+
+function placeOf({ file, position }: CallSite, name: string, fn: object): DefinitionPlace {
+  const key = `${position}:${file}:${name}`
+  const known = places.get(key)
+  if (known) known.add(fn)
+  else places.set(key, new DefinitionPlace(fn))
+  return known ?? (places.get(key) as DefinitionPlace)
+}
+
+async function dependence(code: TaskCode): Promise<Dependence | undefined> {
+  const { dependenceOf } = await import('./shipping/index.js')
+  return dependenceOf(code)
 }
 
 function makeTask<A extends unknown[], R>(definition: TaskDefinition): Task<A, R> {

@@ -21,16 +21,20 @@ export class CallCounts {
   }
 
   /** What the calls of a task have in common, and a counter of its key. */
-  of(task: TaskDefinition, tags: readonly string[]): TaskCalls & { readonly counter: Counter } {
+  of(
+    task: TaskDefinition,
+    tags: readonly string[],
+    where: 'here' | 'elsewhere',
+  ): TaskCalls & { readonly counter: Counter } {
     const known = tags.length === 0 ? this.#calls.get(task) : undefined
-    if (known) return known
+    if (known && (known.captured === undefined || known.captured === capturedBy(task, where))) return known
     const taskKey = keyOf(task)
     const { name: taskName, runName } = task
     const counter = this.#counterOf(taskKey)
     const flowRunId = this.#flowRunId
     const series = runName === undefined ? callSeries(flowRunId, taskName, taskKey) : undefined
     const version = taskVersionOf(task)
-    const captured = capturedBy(task)
+    const captured = capturedBy(task, where)
     const calls = {
       flowRunId,
       taskName,

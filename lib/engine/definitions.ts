@@ -1,9 +1,11 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Annotations } from '../core/annotations.js'
+import type { Dependence } from '../core/dependence.js'
 import type { Executor, TaskCode } from '../core/executor.js'
 import type { RunFuture } from '../core/future.js'
 import type { LogLevel } from '../core/logger.js'
 import type { RetryPolicy } from '../core/retry.js'
+import type { DefinitionPlace } from './certainty.js'
 
 /** What a cache key function may look at. */
 export interface CacheKeyContext {
@@ -17,6 +19,10 @@ export interface CacheKeyContext {
 export interface TaskDefinition extends RetryPolicy {
   readonly name: string
   readonly code: TaskCode
+  /** Where it was made; `undefined` for what is told by a reference. */
+  readonly place: DefinitionPlace | undefined
+  /** Finds out what its function depends on; `undefined`: nobody can tell. */
+  readonly dependence: (code: TaskCode) => Promise<Dependence | undefined>
   readonly description: string | undefined
   readonly tags: readonly string[]
   readonly annotations: Annotations | undefined

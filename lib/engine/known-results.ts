@@ -1,4 +1,5 @@
 import { type Completed, states } from '../core/state.js'
+import { isCertain } from './certainty.js'
 import type { TaskDefinition } from './definitions.js'
 import type { FlowLife } from './run-flow.js'
 import { cacheKeyOf } from './task-keys.js'
@@ -37,8 +38,9 @@ export class KnownResults {
   async find(): Promise<Completed | undefined> {
     const key = cacheKeyOf(this.#task, this.#record, this.#flow.record.flowName, this.#args)
     if (key === undefined) return undefined
+    const { store, now, logger } = this.#flow.engine
+    if (this.#task.cacheKey === 'inputs' && !(await isCertain(this.#task, 'cache', logger))) return undefined
     this.#cacheKey = key
-    const { store, now } = this.#flow.engine
     const entry = await store.getCached(key)
     if (!entry || (entry.expires !== undefined && entry.expires <= now())) return undefined
     return states.cached(entry.state.timestamp, entry.state.result, entry.runId)

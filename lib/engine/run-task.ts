@@ -9,6 +9,7 @@ import { keyOfArguments } from '../values/hash.js'
 import type { Waiting } from './acknowledged.js'
 import { stateAfter } from './after-attempt.js'
 import { argumentsElsewhere, argumentsHere, argumentsToLookAt, keyOfInputs } from './attempt-arguments.js'
+import { isCertain } from './certainty.js'
 import type { TaskDefinition } from './definitions.js'
 import { fetchHeld } from './held.js'
 import { HereCall } from './here-call.js'
@@ -59,7 +60,7 @@ export class TaskLife extends Life implements Waiting<State> {
   private constructor(flow: FlowLife, task: TaskDefinition, args: readonly unknown[], scope: Scope) {
     super()
     const { engine, calls, children } = flow
-    const of = calls.of(task, scope.tags)
+    const of = calls.of(task, scope.tags, flow.session.where)
     const pending = states.pending(engine.now())
     this.flow = flow
     this.task = task
@@ -154,7 +155,10 @@ export class TaskLife extends Life implements Waiting<State> {
     const match = asked instanceof Promise ? await asked : asked
     if (!match || this.#ended || this.#extras?.cancelled) return
     if (match.type !== 'known') return flow.done.notKnown(record)
-    const completed = match.run.completed?.()
+    const certain = match.run.end === 'completed' ? isCertain(this.task, 'flow run', flow.engine.logger) : false
+    const isSame = certain instanceof Promise ? await certain : certain
+    if (this.#ended || this.#extras?.cancelled) return
+    const completed = isSame ? match.run.completed?.() : undefined
     if (completed && !this.#admit(completed)) flow.done.reused(record)
     else if (match.run.end !== 'not begun') flow.done.ranAgain(record)
   }

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { TaskSource } from '../core/executor.js'
 
 /**
  * The version of a flow whose options name none: a hash of its source file, or `undefined` where there is no file to
@@ -20,6 +22,12 @@ export function taskKeyOf(file: string | undefined, name: string, tags: readonly
     .update(JSON.stringify([path, name, [...tags].sort()]))
     .digest('hex')
     .slice(0, 16)
+}
+
+/** The file that defines a task, if it is in one. */
+export function fileOf(source: TaskSource): string | undefined {
+  if (source.type === 'slice') return source.file
+  return source.type === 'module' && source.url.startsWith('file:') ? fileURLToPath(source.url) : undefined
 }
 
 interface Source {

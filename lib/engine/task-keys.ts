@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
 import type { TaskCode } from '../core/executor.js'
 import { unknownCaptured } from '../core/input-keys.js'
+import { isPlainObject } from '../core/traverse.js'
 import { shortContentOf } from '../values/hash.js'
 import type { TaskDefinition } from './definitions.js'
-import { versionOf } from './source.js'
+import { fileOf, versionOf } from './source.js'
 import type { TaskRecord } from './task-record.js'
 
 /** The key under which a task run's result is cached; `undefined`: not this time. Throws what the user's function throws. */
@@ -26,28 +26,44 @@ const versions = new WeakMap<TaskCode, string>()
 export function taskVersionOf({ code }: TaskDefinition): string {
   let version = versions.get(code)
   if (version === undefined) {
-    version = versionOf(fileOf(code)) ?? createHash('sha256').update(String(code.fn)).digest('hex').slice(0, 12)
+    version = versionOf(fileOf(code.source)) ?? createHash('sha256').update(String(code.fn)).digest('hex').slice(0, 12)
     versions.set(code, version)
   }
   return version
 }
 
-const captured = new WeakMap<TaskCode, string>()
+/** Of tasks whose captured values cannot change, or cannot be told apart. */
+const lasting = new WeakMap<TaskCode, string>()
 
-/** What a task captures, as a part of what it is called with. Taken once: captured values are not expected to change. */
-export function capturedBy({ code }: TaskDefinition): string | undefined {
+/**
+ * What a task captures, as a part of what it is called with: the values as they are now. They are looked at again for each
+ * call, unless they are primitives or frozen.
+ */
+export function capturedBy({ code }: TaskDefinition, where: 'here' | 'elsewhere'): string | undefined {
   const values = code.source.type === 'slice' ? code.source.captures : undefined
   if (values === undefined || Object.keys(values).length === 0) return undefined
-  let key = captured.get(code)
-  if (key === undefined) {
-    const content = shortContentOf(values)
-    key = content === undefined ? unknownCaptured : createHash('sha256').update(content).digest('hex').slice(0, 12)
-    captured.set(code, key)
-  }
-  return key
+  const known = lasting.get(code)
+  if (known !== undefined) return known
+  const content = shortContentOf(values)
+  const key = content === undefined ? unknownCaptured : createHash('sha256').update(content).digest('hex').slice(0, 12)
+  if (content === undefined || Object.values(values).every(value => isLasting(value))) lasting.set(code, key)
+  return where === 'here' || isAsSent(code, key) ? key : unknownCaptured
 }
 
-function fileOf({ source }: TaskCode): string | undefined {
-  if (source.type === 'slice') return source.file
-  return source.type === 'module' && source.url.startsWith('file:') ? fileURLToPath(source.url) : undefined
+const sent = new WeakMap<TaskCode, string>()
+
+/** Workers have the values of the first call: what a later one would be computed from is not what is captured here. */
+function isAsSent(code: TaskCode, key: string): boolean {
+  const first = sent.get(code)
+  if (first === undefined) sent.set(code, key)
+  return first === undefined || first === key
+}
+
+/** Whether a value will always have the content that it has. */
+function isLasting(value: unknown, seen = new Set<object>()): boolean {
+  if (typeof value !== 'object' || value === null || seen.has(value)) return true
+  if (!Object.isFrozen(value) || !(Array.isArray(value) || isPlainObject(value))) return false
+  seen.add(value)
+  const fields = Object.values(Object.getOwnPropertyDescriptors(value))
+  return fields.every(field => 'value' in field && isLasting(field.value, seen))
 }

@@ -5,7 +5,7 @@ import type { State } from '../core/state.js'
 import { type CallRecord, type TaskCalls, taskRunId, taskRunName } from '../core/task-calls.js'
 import type { TaskDefinition } from './definitions.js'
 import { describeInputs } from './inputs.js'
-import { taskKeyOf } from './source.js'
+import { fileOf, taskKeyOf } from './source.js'
 
 /**
  * The record of a task run, lean: a flow may hold a hundred thousand. What they have in common they share, and what can
@@ -120,7 +120,7 @@ function placeOf(source: TaskSource): string | undefined {
     case 'slice':
       return source.file
     case 'module':
-      return source.url
+      return fileOf(source) ?? source.url
     case 'python':
       return `python:${source.target}`
   }

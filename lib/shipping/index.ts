@@ -1,4 +1,5 @@
 export { checkFile, type Finding } from './check.js'
+export { dependenceOf } from './dependence.js'
 export { type CallSite, callSite } from './locate.js'
 export { shipRemote } from './remote.js'
 export type { RemoteBundle, RemoteShipment } from './remote-bundle.js'

@@ -7,19 +7,25 @@ export interface CallSite {
   readonly file: string | undefined
   /** Modification time and size of the file when it was first asked for, as `mtimeMs:size`. */
   readonly stamp: string | undefined
+  /** Where in the file as it was loaded, for telling definitions apart in this process: loaders move lines. */
+  readonly position: number | undefined
 }
 
-const sites = new Map<string, CallSite>()
+const sites = new Map<string, Omit<CallSite, 'position'>>()
 
 /**
  * Who called `above`. Cheap enough to be asked for every definition: only the first call of a file touches the disk.
- * Only the file is told, never the line: loaders move lines, so a task is found in its file by its name.
+ * A task is found in its file by its name.
  */
 export function callSite(above: Function): CallSite {
-  const name = callerFile(above)
-  if (name === undefined) return nowhere
-  const known = sites.get(name)
-  if (known) return known
+  const caller = callerOf(above)
+  if (caller === undefined) return nowhere
+  const { name, position } = caller
+  const { file, stamp } = sites.get(name) ?? siteOf(name)
+  return { file, stamp, position }
+}
+
+function siteOf(name: string) {
   const file = asPath(name)
   const site = { file, stamp: stampOf(file) }
   sites.set(name, site)
@@ -32,12 +38,12 @@ export function stampOf(file: string): string | undefined {
   return stats?.isFile() ? `${stats.mtimeMs}:${stats.size}` : undefined
 }
 
-const nowhere: CallSite = { file: undefined, stamp: undefined }
+const nowhere: CallSite = { file: undefined, stamp: undefined, position: undefined }
 
 /** More than one frame, because a native one (`Array.map`) names no file. */
 const framesToSearch = 6
 
-function callerFile(above: Function): string | undefined {
+function callerOf(above: Function): { readonly name: string; readonly position: number } | undefined {
   const { prepareStackTrace, stackTraceLimit } = Error
   const holder: { stack?: NodeJS.CallSite[] } = {}
   try {
@@ -46,7 +52,7 @@ function callerFile(above: Function): string | undefined {
     Error.captureStackTrace(holder, above)
     for (const frame of holder.stack ?? []) {
       const name = frame.getFileName() ?? frame.getScriptNameOrSourceURL()
-      if (name) return name
+      if (name) return { name, position: frame.getPosition() }
     }
     return undefined
   } finally {

@@ -34,7 +34,7 @@ function thisSentences(reach: Reach): string[] {
 }
 
 /** The first `this`, `super` or `new.target` in `root` that belongs to a function around it. */
-function firstThis(root: Node): Node | undefined {
+export function firstThis(root: Node): Node | undefined {
   for (const node of nodesOf(root)) {
     if (node.type !== 'ThisExpression' && node.type !== 'Super' && !isNewTarget(node)) continue
     if (!hasOwnThis(node, root)) return node

@@ -6,7 +6,7 @@ import { isArray, tag } from './shapes.js'
 
 /**
  * A hash of the content of `value`: sha256 in base64url. Neither the order of keys nor sharing makes a difference, the
- * order of arrays, Maps and Sets does. `undefined` for a value that cannot travel.
+ * order of arrays, Maps and Sets does. (In a value with a cycle sharing does, too.) `undefined` for a value that cannot travel.
  */
 export function hashValue(value: unknown): string | undefined {
   const text = contentOf(value)
@@ -38,7 +38,7 @@ export function shortContentOf(value: unknown): string | undefined {
 
 function contentOf(value: unknown): string | undefined {
   try {
-    return plainText(value, 0) ?? new Canon().text(new Encoder({ borrows: true }).encode(value))
+    return plainText(value, 0) ?? textOf(new Encoder({ borrows: true }).encode(value))
   } catch {
     return undefined
   }
@@ -98,10 +98,22 @@ function numbersText(items: readonly unknown[]): string | undefined {
   return `Numbers(${digest(numbers)})`
 }
 
-/** Writes a wire value as text that only depends on its content. */
+/** A wire value as text that only depends on its content. */
+function textOf(wire: unknown): string {
+  try {
+    return new Canon().text(wire)
+  } catch (thrown) {
+    if (thrown !== cyclic) throw thrown
+    return new CanonOfCycles().text(wire)
+  }
+}
+
+const cyclic = Symbol('cyclic')
+
+/** Writes a wire value as it would be written if nothing in it were shared. Throws {@link cyclic} where that has no end. */
 class Canon {
   private readonly texts = new Map<object, string>()
-  private readonly around = new Map<object, number>()
+  private readonly around = new Set<object>()
 
   text(wire: unknown): string {
     switch (typeof wire) {
@@ -116,19 +128,18 @@ class Canon {
     }
   }
 
-  private object(wire: object): string {
+  protected object(wire: object): string {
     const known = this.texts.get(wire)
     if (known !== undefined) return known
-    const above = this.around.get(wire)
-    if (above !== undefined) return `^${this.around.size - above}`
-    this.around.set(wire, this.around.size)
+    if (this.around.has(wire)) throw cyclic
+    this.around.add(wire)
     const text = this.write(wire)
     this.around.delete(wire)
     this.texts.set(wire, text)
     return text
   }
 
-  private write(wire: object): string {
+  protected write(wire: object): string {
     if (Array.isArray(wire)) return numbersText(wire) ?? `[${this.list(wire)}]`
     if (types.isMap(wire)) return `Map{${this.list([...wire].flat(1))}}`
     if (types.isSet(wire)) return `Set{${this.list([...wire])}}`
@@ -155,6 +166,21 @@ class Canon {
     let text = ''
     for (let index = 0; index < items.length; index++) text += (index in items ? this.text(items[index]) : '') + ','
     return text
+  }
+}
+
+/**
+ * Writes each object once, and its number where it is met again: what a back reference means depends on what is around
+ * it, so that a text which holds one cannot be repeated elsewhere. Here sharing makes a difference.
+ */
+class CanonOfCycles extends Canon {
+  private readonly numbers = new Map<object, number>()
+
+  protected override object(wire: object): string {
+    const number = this.numbers.get(wire)
+    if (number !== undefined) return `^${number}`
+    this.numbers.set(wire, this.numbers.size)
+    return this.write(wire)
   }
 }
 

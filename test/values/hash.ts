@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { hashValue } from '../../lib/values/hash.js'
+import { hashValue, keyOfArguments } from '../../lib/values/hash.js'
 
 test('the same content has the same hash, whatever the order of keys and the sharing', async t => {
   const one = { a: 1 }
@@ -75,4 +75,26 @@ test('other content has another hash', async t => {
 test('what cannot travel has no hash', async t => {
   t.equal(hashValue({ f: () => 1 }), undefined)
   t.equal(hashValue(Symbol('s')), undefined)
+})
+
+test('a value with a cycle has another hash than one whose cycle goes elsewhere', async t => {
+  const x: Record<string, unknown> = {}
+  const one = { a: x, b: { c: x } }
+  x['r'] = one
+  const two: Record<string, Record<string, unknown>> = { b: {} }
+  const y = { r: two['b'] }
+  two['a'] = { r: two }
+  two['b']!['c'] = y
+  t.not(hashValue(one), hashValue(two))
+  t.not(keyOfArguments([one]), keyOfArguments([two]))
+  const again = structuredClone(one)
+  t.equal(hashValue(again), hashValue(one))
+})
+
+test('a value in which everything refers to everything is hashed in no time', async t => {
+  const nodes = Array.from({ length: 200 }, (_, id): { id: number; others: unknown[] } => ({ id, others: [] }))
+  for (const node of nodes) node.others.push(...nodes)
+  const [first] = nodes
+  t.match(hashValue(first), /^[\w-]{43}$/)
+  t.equal(hashValue(structuredClone(first)), hashValue(first))
 })

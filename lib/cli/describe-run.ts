@@ -4,6 +4,7 @@ import type { State } from '../core/state.js'
 import type { StoredRun } from '../core/store.js'
 import { describeDivergence } from './describe-divergence.js'
 import { describeExecutor } from './describe-executor.js'
+import { type Gathered, gathered } from './gathered.js'
 import {
   ago,
   type Colors,
@@ -22,11 +23,12 @@ import type { RunTree } from './run-tree.js'
 import { type Column, table } from './table.js'
 
 /** All about a flow run, for people: what it is, how it went, what ran in it, and what was thrown. */
-export function describeRun(tree: RunTree): string {
+export function describeRun(tree: RunTree, options: { readonly all?: boolean | undefined } = {}): string {
   const palette = colorsOf(process.stdout)
   const width = widthOf(process.stdout)
   const parts = [facts(tree, palette), history(tree.flowRun, palette)]
-  if (tree.taskRuns.length > 0) parts.push(`${palette.bold('Task runs')}\n${taskRuns(tree, width, palette)}`)
+  if (tree.taskRuns.length > 0)
+    parts.push(`${palette.bold('Task runs')}\n${taskRuns(tree, width, palette, options.all ? each => each : gathered)}`)
   const { state, executor, executorStats, divergence } = tree.flowRun.run
   if (divergence) parts.push(describeDivergence(divergence, palette))
   if (executorStats) parts.push(describeExecutor(executor, executorStats, width, palette))
@@ -99,36 +101,59 @@ const columns: readonly Column[] = [
   { head: 'inputs', mayShrink: true },
 ]
 
-function taskRuns(tree: RunTree, width: number, palette: Colors): string {
-  return table(columns, rowsOf(tree, '  ', palette), width, palette)
+type Choose = typeof gathered
+
+function taskRuns(tree: RunTree, width: number, palette: Colors, choose: Choose): string {
+  return table(columns, rowsOf(tree, '  ', palette, choose), width, palette)
 }
 
-function rowsOf({ taskRuns }: RunTree, indent: string, palette: Colors): string[][] {
-  const names = new Map<string, string>()
-  for (const { taskRun } of taskRuns) {
-    const { id, childFlowRunId, name } = taskRun.run
-    names.set(id, name)
-    if (childFlowRunId !== undefined) names.set(childFlowRunId, name)
-  }
-  return taskRuns.flatMap(({ taskRun, child }, index) => {
-    const isLast = index === taskRuns.length - 1
-    const row = rowOf(taskRun, child, indent + (isLast ? '└─ ' : '├─ '), names, palette)
-    return child ? [row, ...rowsOf(child, indent + (isLast ? '   ' : '│  '), palette)] : [row]
+function rowsOf({ taskRuns }: RunTree, indent: string, palette: Colors, choose: Choose): string[][] {
+  const names = namesOf(taskRuns)
+  const chosen = choose(taskRuns)
+  return chosen.flatMap((each, index) => {
+    const isLast = index === chosen.length - 1
+    const branch = indent + (isLast ? '└─ ' : '├─ ')
+    if ('count' in each) return [gatheredRow(each, branch, palette)]
+    const { taskRun, child } = each
+    const row = rowOf(taskRun, child, branch, names, palette)
+    return child ? [row, ...rowsOf(child, indent + (isLast ? '   ' : '│  '), palette, choose)] : [row]
   })
+}
+
+/** Gives the names of runs by their ids. They are many, and asked for where one took something of another. */
+function namesOf(taskRuns: RunTree['taskRuns']): (id: string) => string {
+  let names: Map<string, string> | undefined
+  return id => {
+    if (!names) {
+      names = new Map()
+      for (const { taskRun } of taskRuns) {
+        const { id: taskRunId, childFlowRunId, name } = taskRun.run
+        names.set(taskRunId, name)
+        if (childFlowRunId !== undefined) names.set(childFlowRunId, name)
+      }
+    }
+    return names.get(id) ?? id
+  }
+}
+
+function gatheredRow({ taskName, count, first }: Gathered, branch: string, palette: Colors): string[] {
+  const { state } = first.taskRun.run
+  const own = `${palette.bold(clean(taskName))} × ${count}`
+  return [palette.dim(branch) + own, coloredState(state, palette), '', '', palette.dim('--all lists each of them')]
 }
 
 function rowOf(
   taskRun: StoredRun<TaskRun>,
   child: RunTree | undefined,
   branch: string,
-  names: ReadonlyMap<string, string>,
+  names: (id: string) => string,
   palette: Colors,
 ): string[] {
   const { run } = taskRun
   const own = child ? `${palette.bold(clean(run.taskName))} ${clean(child.flowRun.run.name)}` : clean(run.name)
   const { state } = run
   const why = state.type === 'COMPLETED' || state.message === undefined ? '' : firstLine(state.message)
-  const inputs = run.inputs.flatMap(({ runs = [] }) => runs.map(id => clean(names.get(id) ?? id)))
+  const inputs = run.inputs.flatMap(({ runs = [] }) => runs.map(id => clean(names(id))))
   const from = inputs.length === 0 ? '' : `← ${[...new Set(inputs)].join(', ')}`
   return [
     palette.dim(branch) + own,

@@ -9,15 +9,16 @@ import { readStore } from './store.js'
 export function define(command: Command): void {
   command
     .argument('<run>', 'id of a flow run, or how its id begins, or its name')
-    .option('--json', 'print JSON')
+    .option('--all', 'list every task run, however many there are')
+    .option('--json', 'print JSON: everything')
     .addHelpText('after', '\nExample:\n  $ mintaka flow-run inspect eager-otter')
     .action(inspectRun)
 }
 
-async function inspectRun(word: string, { json }: { json?: true }): Promise<void> {
+async function inspectRun(word: string, { all, json }: { all?: true; json?: true }): Promise<void> {
   const tree = await readStore(async store => growTree(store, await findFlowRun(store, word)))
   if (json) printJson(treeJson(tree))
-  else printLine(describeRun(tree))
+  else printLine(describeRun(tree, { all }))
 }
 
 function treeJson({ flowRun, taskRuns }: RunTree): object {

@@ -18,7 +18,7 @@ export interface FoldingOptions {
   readonly temporary: () => string
   /** Finished journals are folded when there are so many. Default: 32. */
   readonly foldJournals?: number | undefined
-  /** Or when they take so much. Default: 16 MiB. */
+  /** Or when they take so much. Default: 4 MiB. */
   readonly foldBytes?: number | undefined
   /** A file of the history that is larger than this gets no more. Default: 64 MiB. */
   readonly historyBytes?: number | undefined
@@ -47,7 +47,7 @@ export class Folding {
   /** Begins if there is enough. */
   consider(finished: readonly FinishedJournal[]): void {
     const bytes = finished.reduce((sum, journal) => sum + journal.bytes, 0)
-    const { foldJournals = 32, foldBytes = 16 * mebibyte } = this.#options
+    const { foldJournals = 32, foldBytes = 4 * mebibyte } = this.#options
     if (finished.length < foldJournals && bytes < foldBytes) return
     this.#begin(() => this.#foldFinished(finished))
   }

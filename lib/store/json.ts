@@ -63,7 +63,7 @@ export interface JsonStoreOptions {
    * of waiting for the disk.
    */
   readonly durability?: 'process' | 'power' | undefined
-  /** How large a file of the journal becomes before it is carried on in the next one. Default: 16 MiB. */
+  /** How large a file of the journal becomes before it is carried on in the next one. Default: 4 MiB. */
   readonly segmentBytes?: number | undefined
   /**
    * How large a result may be to be kept, in characters of JSON; default 64 Mi. One that is larger, or that JSON cannot
@@ -72,7 +72,7 @@ export interface JsonStoreOptions {
   readonly maxResultBytes?: number | undefined
   /** Journals of engines that have ended are folded into the history when there are so many. Default: 32. */
   readonly foldJournals?: number | undefined
-  /** Or when they take so many bytes. Default: 16 MiB. */
+  /** Or when they take so many bytes. Default: 4 MiB. */
   readonly foldBytes?: number | undefined
   /** How large a file of the history becomes before another one is begun. Default: 64 MiB. */
   readonly historyBytes?: number | undefined

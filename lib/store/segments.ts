@@ -18,7 +18,7 @@ export interface SegmentsOptions {
   readonly header: (journal: string, segment: number) => string
   /** What an acknowledged line survives: the death of this process, or also the loss of power. */
   readonly durability: 'process' | 'power'
-  /** How large a segment becomes before the next one begins. Default: 16 MiB. */
+  /** How large a segment becomes before the next one begins. Default: 4 MiB. */
   readonly segmentBytes?: number | undefined
   readonly warn: (message: string, fields?: Readonly<Record<string, unknown>>) => void
   /** It goes on in another segment than its first. */
@@ -36,7 +36,7 @@ const maxUnsynced = 8 * 1024 * 1024
 /** Bytes that wait while nothing can be written, above which what is not a state is dropped. */
 const maxHeld = 32 * 1024 * 1024
 
-const defaultSegmentBytes = 16 * 1024 * 1024
+const defaultSegmentBytes = 4 * 1024 * 1024
 
 /** Lines that go out in one write, and who waits for them. */
 interface Chunk {

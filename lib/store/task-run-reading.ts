@@ -38,52 +38,51 @@ export class TaskRunReading {
 
   /** A line of one run: a new one, or a state. */
   line(id: string, line: Line): void {
-    if (line.fields.t !== undefined) return this.#create(id, taskRunOf(line, this.#codec))
+    if (line.fields.t !== undefined) {
+      this.#create(id, taskRunOf(line, this.#codec))
+      return
+    }
     const found = this.found.get(id)
     if (!found) return this.#createLost(id, line)
     const { child, ih } = line.fields
     if (child !== undefined) found.run.childFlowRunId = child
     if (ih !== undefined) found.run.inputHash = ih
-    this.#enter(id, found, stateOf(line, this.#codec, found.run.flowRunId))
+    this.#enter(() => id, found, stateOf(line, this.#codec, found.run.flowRunId))
   }
 
   /** A batch line. `flowRunId`: the raw id that it begins with; `only`: the number of the one run that is looked for. */
   batch(text: string, flowRunId: string, only?: number): void {
     const stem = flowRunId.slice(0, -1)
-    let last: number | undefined
-    let id = ''
-    let found: ReadRun | undefined
+    // Most states of a run stand in one batch: it is looked up by its number, without an id being made.
+    const known = new Map<number, ReadRun>()
+    const idOf = (number: number) => `${stem}-${number}"`
     const rows: RowListener = {
-      created: (number, run) => this.#create(`${stem}-${number}"`, run),
+      created: (number, run) => {
+        const found = this.#create(idOf(number), run)
+        if (found) known.set(number, found)
+      },
       entered: (number, state, inputHash) => {
-        // States of one run often stand side by side.
-        if (last !== number) {
-          last = number
-          id = `${stem}-${number}"`
-          found = this.found.get(id)
-        }
-        if (!found) {
-          this.#createLost(id, state)
-          found = this.found.get(id)
-        } else {
-          if (inputHash !== undefined) found.run.inputHash = inputHash
-          this.#enter(id, found, state)
-        }
+        const found = known.get(number) ?? this.found.get(idOf(number))
+        if (!found) return this.#createLost(idOf(number), state)
+        known.set(number, found)
+        if (inputHash !== undefined) found.run.inputHash = inputHash
+        this.#enter(() => idOf(number), found, state)
       },
     }
     readBatch(text, rows, this.#codec, only)
   }
 
-  #create(id: string, run: TaskRun): void {
-    if (this.found.has(id)) return
+  #create(id: string, run: TaskRun): ReadRun | undefined {
+    if (this.found.has(id)) return undefined
     this.lastRecord = Math.max(this.lastRecord, run.state.timestamp)
     const found = { run, states: [run.state], index: this.#count++ }
     if (!isSettled(run.state)) this.unsettled += 1
     else {
       this.#onSettled?.(found)
-      if (this.#forgetsSettled) return
+      if (this.#forgetsSettled) return undefined
     }
     this.found.set(id, found)
+    return found
   }
 
   /** A run whose first line is damaged: what became of it is known all the same. */
@@ -95,10 +94,10 @@ export class TaskRunReading {
     const run = { ...lost, id: unquoted(id), name: unquoted(id), flowRunId: call.flowRunId, created: state.timestamp }
     this.#create(id, { ...run, state: states.pending(state.timestamp) })
     const found = this.found.get(id)
-    if (found) this.#enter(id, found, state)
+    if (found) this.#enter(() => id, found, state)
   }
 
-  #enter(id: string, found: ReadRun, state: State): void {
+  #enter(id: () => string, found: ReadRun, state: State): void {
     const { run, states } = found
     this.lastRecord = Math.max(this.lastRecord, state.timestamp)
     const wasSettled = isSettled(run.state)
@@ -107,7 +106,7 @@ export class TaskRunReading {
     const hasSettled = isSettled(state)
     this.unsettled += Number(wasSettled) - Number(hasSettled)
     if (hasSettled) this.#onSettled?.(found)
-    if (hasSettled && this.#forgetsSettled) this.found.delete(id)
+    if (hasSettled && this.#forgetsSettled) this.found.delete(id())
   }
 }
 

@@ -430,7 +430,7 @@ test('a disk that fails at each sync is tried again less and less often, and tol
 test('what is kept for a sync that does not come back is bounded: then the disk is waited for', async t => {
   let forced = 0
   const never = { ...fs, fdatasync: () => {}, fdatasyncSync: () => void (forced += 1) } as unknown as JournalFs
-  const { journal } = journalIn(t, { fs: never })
+  const { journal } = journalIn(t, { segmentBytes: 64 * 1024 * 1024, fs: never })
   const long = line('x'.repeat(1024 * 1024))
   for (let index = 0; index < 20; index += 1) journal.append(long)
   t.equal(forced, 2)

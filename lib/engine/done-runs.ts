@@ -1,6 +1,7 @@
 import { CallGroups, type DivergenceReport } from '../core/divergence.js'
 import type { RunInput, TaskRun } from '../core/run.js'
 import type { Completed } from '../core/state.js'
+import type { FormerKeys } from './moved.js'
 
 /** How a flow run treats what has been done before it. */
 export interface ReusePolicy {
@@ -50,6 +51,7 @@ export class DoneRuns {
   #ranAgain = new CallGroups()
   #reused = new CallGroups()
   #taken = 0
+  #former: FormerKeys = new Map()
 
   constructor(keeps: boolean) {
     this.keeps = keeps
@@ -71,6 +73,11 @@ export class DoneRuns {
     this.#continues = true
     this.#before = new RunsByCall()
     for (const run of runs) this.#before.add(run)
+  }
+
+  /** Tasks were called otherwise then, because they were defined in another file. */
+  moved(former: FormerKeys): void {
+    this.#former = former
   }
 
   /** Another attempt begins: what the last one has done, and what it left of those before, is there for it. */
@@ -106,19 +113,29 @@ export class DoneRuns {
   match(call: ComparedCall, isLast = false): Match {
     const before = this.#before
     if (!before) return isNew
-    const run = before.take(call, this.#policy.code)
+    const run = before.take(this.#asBefore(call, before), this.#policy.code)
     if (run) {
       this.#taken += 1
       return { type: 'known', run }
     }
-    if (!isLast && this.#policy.divergence === 'fail' && before.hasCompleted(call.taskKey)) return onHold
+    if (!isLast && this.#policy.divergence === 'fail' && this.hasLeft(call.taskKey)) return onHold
     const unfinished = before.takeUntold(call)
     return unfinished ? { type: 'known', run: unfinished } : isNew
   }
 
+  /** The call under the key that its task had before: one for which there is something to take over, if there is one. */
+  #asBefore(call: ComparedCall, before: RunsByCall): ComparedCall {
+    const former = this.#former.get(call.taskKey)
+    if (!former || before.hasGood(call, this.#policy.code)) return call
+    const { taskName, name, inputHash, taskVersion, inputs } = call
+    const calls = former.map(taskKey => ({ taskKey, taskName, name, inputHash, taskVersion, inputs }))
+    return calls.find(call => before.hasGood(call, this.#policy.code)) ?? calls.find(call => before.has(call)) ?? call
+  }
+
   /** Whether something of that task has completed, and nobody has asked for it yet. */
   hasLeft(taskKey: string): boolean {
-    return this.#before?.hasCompleted(taskKey) ?? false
+    const keys = [taskKey, ...(this.#former.get(taskKey) ?? [])]
+    return keys.some(key => this.#before?.hasCompleted(key))
   }
 
   // --- what becomes of calls, for the report
@@ -206,8 +223,7 @@ class RunsByCall {
     const found = inputHash === undefined ? undefined : task?.byInput.get(inputHash)
     if (!task || !found || inputHash === undefined) return undefined
     const equal = listOf(found)
-    const isGood = (run: EarlierRun) =>
-      run.end === 'completed' && (code === 'any' || run.childFlowRunId !== undefined || run.taskVersion === taskVersion)
+    const isGood = (run: EarlierRun) => isGoodFor(run, taskVersion, code)
     let at = equal.findIndex(isGood)
     // One that never began has nothing: if it is a subflow, not even what it would have continued.
     if (at < 0) at = equal.findIndex(({ end }) => end === 'begun')
@@ -218,6 +234,17 @@ class RunsByCall {
     if (run?.end !== 'completed') return run
     task.completed -= 1
     return isGood(run) ? run : withoutResult(run)
+  }
+
+  /** Whether an equal call of that key is left. */
+  has({ taskKey, inputHash }: ComparedCall): boolean {
+    return inputHash !== undefined && (this.#tasks.get(taskKey)?.byInput.has(inputHash) ?? false)
+  }
+
+  /** Whether one is left that can be taken over. */
+  hasGood({ taskKey, inputHash, taskVersion }: ComparedCall, code: ReusePolicy['code']): boolean {
+    const found = inputHash === undefined ? undefined : this.#tasks.get(taskKey)?.byInput.get(inputHash)
+    return found !== undefined && listOf(found).some(run => isGoodFor(run, taskVersion, code))
   }
 
   /** A run of the task of which nobody knows what it was called with. */
@@ -242,6 +269,12 @@ class RunsByCall {
       for (const run of untold) if (run.end === 'completed') yield run
     }
   }
+}
+
+/** Whether a run has completed, by the code that is asked for. */
+function isGoodFor(run: EarlierRun, taskVersion: string | undefined, code: ReusePolicy['code']): boolean {
+  if (run.end !== 'completed') return false
+  return code === 'any' || run.childFlowRunId !== undefined || run.taskVersion === taskVersion
 }
 
 function listOf(runs: EarlierRun | EarlierRun[]): EarlierRun[] {

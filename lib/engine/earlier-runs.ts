@@ -103,7 +103,8 @@ class EarlierTaskRun implements EarlierRun {
   }
 }
 
-async function briefRunsOf(store: Store, flowRunId: string): Promise<BriefTaskRun[]> {
+/** The task runs of a flow run, in call order. */
+export async function briefRunsOf(store: Store, flowRunId: string): Promise<BriefTaskRun[]> {
   if (store.listTaskRunsBriefly) return store.listTaskRunsBriefly(flowRunId)
   return (await store.listTaskRuns(flowRunId)).map(({ run }) => briefly(run))
 }

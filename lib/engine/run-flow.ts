@@ -26,6 +26,7 @@ import { type Inputs, notReadyFor, takeInputs, waitsForResting, whenAllSettled }
 import { cancelledError, Life } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
 import { Mirror } from './mirror.js'
+import { formerKeysOf } from './moved.js'
 import { CallsOnHold } from './on-hold.js'
 import { Pause } from './pause.js'
 import { type Scope, scopes, unite } from './scope.js'
@@ -197,6 +198,7 @@ export class FlowLife extends Life {
 
   async #continue(flowRunId: string): Promise<void> {
     this.done.continue(await runsOf(this.engine.store, flowRunId), this.policy)
+    this.done.moved(await formerKeysOf(this.engine.store, flowRunId, this.flow.file))
   }
 
   /** Takes over what an equal call of the flow did before; or continues it, if it did not complete. */

@@ -17,11 +17,22 @@ export function versionOf(file: string | undefined): string | undefined {
  * compiled file counts as the source that its map names, so that `dist/a.js` and `src/a.ts` agree.
  */
 export function taskKeyOf(file: string | undefined, name: string, tags: readonly string[]): string {
-  const path = (file && sourceOf(file)?.path) ?? file ?? ''
+  return taskKeyAt((file && sourceOf(file)?.path) ?? file ?? '', name, tags)
+}
+
+/** The same for a path that is relative to the project. */
+export function taskKeyAt(path: string, name: string, tags: readonly string[]): string {
   return createHash('sha256')
     .update(JSON.stringify([path, name, [...tags].sort()]))
     .digest('hex')
     .slice(0, 16)
+}
+
+/** What the path of a file in its project may be or have been: the file, and the project, may not be there any more. */
+export function pathsOf(file: string): readonly string[] {
+  const names = file.split(sep).filter(name => name !== '')
+  const suffixes = names.map((_, index) => names.slice(index).join('/'))
+  return [sourceOf(file)?.path ?? file, file, ...suffixes]
 }
 
 /** The file that defines a task, if it is in one. */

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import tap, { type Test, test } from 'tap'
 import { mintakaIn } from './fixtures/mintaka.js'
 
@@ -106,6 +106,21 @@ test('what is cancelled by Ctrl-C is resumed, too', async t => {
   const { code, stdout } = await mintaka('flow-run', 'resume', run.id)
   t.strictSame([code, stdout], [0, '"abcd"\n'])
   t.equal(ran(), 'abccd')
+})
+
+test('a flow whose file was moved goes on from there, with nothing done twice', async t => {
+  const { folder, mintaka, run, become, ran, newest } = project(t, 'fail')
+  await run()
+  const { id } = await newest()
+  mkdirSync(`${folder}/etl`)
+  renameSync(`${folder}/letters.mjs`, `${folder}/etl/alphabet.mjs`)
+  t.equal((await mintaka('flow-run', 'resume', id, '--file', 'etl/alphabet.mjs')).code, 1)
+  t.equal(ran(), 'abcc')
+  renameSync(`${folder}/etl/alphabet.mjs`, `${folder}/again.mjs`)
+  become('work')
+  const again = await mintaka('flow-run', 'resume', id, '--file', 'again.mjs', '--divergence', 'fail', '--code', 'same')
+  t.strictSame([again.code, again.stdout], [0, '"abcd"\n'])
+  t.equal(ran(), 'abcccd')
 })
 
 test('a file that was moved is named, and one that was edited is told of', async t => {

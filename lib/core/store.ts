@@ -37,9 +37,9 @@ export interface Store {
   createTaskRun(run: TaskRun): Ack
   /**
    * A state that `run` has just entered (`run.state === state`). `options.persist === false`: a result is not kept, only
-   * that there was one.
+   * that there was one. `options.parameters`: what a flow run was called with, if that was not known when it was created.
    */
-  appendState(run: Run, state: State, options?: { readonly persist?: boolean | undefined }): Ack
+  appendState(run: Run, state: State, options?: StateOptions): Ack
   /** A line of a run's log. */
   appendLog(entry: LogEntry): void
 
@@ -72,6 +72,12 @@ export interface Store {
   post(owner: string, command: Command): Promise<void>
   /** Takes the commands out of an inbox, in the order in which they were posted. */
   takePosted(owner: string): Promise<Command[]>
+}
+
+/** What goes with a state. */
+export interface StateOptions {
+  readonly persist?: boolean | undefined
+  readonly parameters?: unknown
 }
 
 /** Who has claimed a key. */
@@ -107,6 +113,8 @@ export interface Codec {
    */
   encode(value: unknown, limit?: number): string
   decode(text: string): unknown
+  /** A value as it is now, for who keeps values and not texts: what is data in it is copied. */
+  copy?(value: unknown): unknown
 }
 
 /** A run as a store gives it: a copy, with its history. */

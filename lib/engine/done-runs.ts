@@ -52,6 +52,9 @@ export class DoneRuns {
   #reused = new CallGroups()
   #taken = 0
   #former: FormerKeys = new Map()
+  /** Subflow runs of earlier attempts, and of runs that are continued, that have ended otherwise than completed. */
+  readonly #failed = new Set<string>()
+  #failedNow: string[] = []
 
   constructor(keeps: boolean) {
     this.keeps = keeps
@@ -62,17 +65,23 @@ export class DoneRuns {
     return this.#before !== undefined
   }
 
+  /** Whether a call may have to be on hold. */
+  get mayHold(): boolean {
+    return this.#before !== undefined && this.#policy.divergence === 'fail'
+  }
+
   /** How many calls have been found to be known. */
   get taken(): number {
     return this.#taken
   }
 
-  /** What the run that is continued did. */
-  continue(runs: Iterable<EarlierRun>, policy: ReusePolicy): void {
+  /** What the run that is continued did, and which subflow runs failed in it. */
+  continue(runs: Iterable<EarlierRun>, policy: ReusePolicy, failed: Iterable<string> = []): void {
     this.#policy = policy
     this.#continues = true
     this.#before = new RunsByCall()
     for (const run of runs) this.#before.add(run)
+    for (const id of failed) this.#failed.add(id)
   }
 
   /** Tasks were called otherwise then, because they were defined in another file. */
@@ -85,6 +94,8 @@ export class DoneRuns {
     this.#notKnown = new CallGroups()
     this.#ranAgain = new CallGroups()
     this.#reused = new CallGroups()
+    for (const id of this.#failedNow) this.#failed.add(id)
+    this.#failedNow = []
     if (this.#now.isEmpty) return
     this.#before?.moveTo(this.#now)
     this.#before = this.#now
@@ -105,6 +116,25 @@ export class DoneRuns {
     const { taskKey, taskName, name, inputHash } = call
     const end = completed ? 'completed' : 'begun'
     this.#now.add({ taskKey, taskName, name, inputHash, inputs: none, end, childFlowRunId, completed: () => completed })
+  }
+
+  /** A subflow run has ended otherwise than completed. */
+  fail(childFlowRunId: string): void {
+    this.#failedNow.push(childFlowRunId)
+  }
+
+  /** Whether that subflow run was called before, and did not complete. */
+  hasFailed(childFlowRunId: string): boolean {
+    return this.#failed.has(childFlowRunId)
+  }
+
+  /** A call of a subflow is that run, whatever it was called with: its idempotency key says so. */
+  takeChild(call: ComparedCall, childFlowRunId: string): boolean {
+    const { taskKey: now, inputHash } = call
+    const keys = [now, ...(this.#former.get(now) ?? [])]
+    const isThere = keys.some(taskKey => this.#before?.takeChild({ taskKey, inputHash }, childFlowRunId))
+    if (isThere) this.#taken += 1
+    return isThere
   }
 
   /**
@@ -247,6 +277,23 @@ class RunsByCall {
     return found !== undefined && listOf(found).some(run => isGoodFor(run, taskVersion, code))
   }
 
+  /** The run of a subflow under that id: with the same inputs most likely. */
+  takeChild({ taskKey, inputHash = '' }: Pick<ComparedCall, 'taskKey' | 'inputHash'>, childFlowRunId: string): boolean {
+    const task = this.#tasks.get(taskKey)
+    if (!task) return false
+    const isIt = (run: EarlierRun) => run.childFlowRunId === childFlowRunId
+    const has = (hash: string) => listOf(task.byInput.get(hash) ?? []).some(isIt)
+    const hash = has(inputHash) ? inputHash : [...task.byInput.keys()].find(has)
+    if (hash === undefined) return removeFrom(task.untold, isIt) !== undefined
+    const equal = listOf(task.byInput.get(hash) ?? [])
+    const run = removeFrom(equal, isIt)
+    const [only] = equal
+    if (!only) task.byInput.delete(hash)
+    else task.byInput.set(hash, equal)
+    if (run?.end === 'completed') task.completed -= 1
+    return true
+  }
+
   /** A run of the task of which nobody knows what it was called with. */
   takeUntold({ taskKey, inputHash }: ComparedCall): EarlierRun | undefined {
     const untold = this.#tasks.get(taskKey)?.untold
@@ -275,6 +322,11 @@ class RunsByCall {
 function isGoodFor(run: EarlierRun, taskVersion: string | undefined, code: ReusePolicy['code']): boolean {
   if (run.end !== 'completed') return false
   return code === 'any' || run.childFlowRunId !== undefined || run.taskVersion === taskVersion
+}
+
+function removeFrom(runs: EarlierRun[], isIt: (run: EarlierRun) => boolean): EarlierRun | undefined {
+  const at = runs.findIndex(isIt)
+  return at < 0 ? undefined : runs.splice(at, 1)[0]
 }
 
 function listOf(runs: EarlierRun | EarlierRun[]): EarlierRun[] {

@@ -1,15 +1,23 @@
 import { HeldResult } from '../core/held-result.js'
 import type { FlowRun, TaskRun } from '../core/run.js'
-import { type Completed, states } from '../core/state.js'
+import { type Completed, isSettled, states } from '../core/state.js'
 import { type BriefTaskRun, isNotPersisted, type Store, type StoredRun } from '../core/store.js'
 import type { EarlierRun } from './done-runs.js'
+
+/** What a flow run did. */
+export interface Earlier {
+  readonly runs: readonly EarlierRun[]
+  /** Its subflow runs that did not complete. */
+  readonly failed: readonly string[]
+}
 
 /**
  * What a flow run did, for one that continues it: also what that one had been continued from, as far as it was not taken
  * over again. Of several attempts the later one counts.
  */
-export async function runsOf(store: Store, flowRunId: string): Promise<EarlierRun[]> {
+export async function runsOf(store: Store, flowRunId: string): Promise<Earlier> {
   const earlier: EarlierRun[] = []
+  const failed: string[] = []
   /** What newer attempts have taken over: it is theirs now. */
   const taken = new Set<string>()
   for (let id: string | undefined = flowRunId; id !== undefined; ) {
@@ -20,14 +28,22 @@ export async function runsOf(store: Store, flowRunId: string): Promise<EarlierRu
     for (const attempt of attempts.reverse()) {
       for (const run of attempt)
         if (taken.size === 0 || !taken.has(originOf(run))) earlier.push(new EarlierTaskRun(run))
-      for (const { cachedFrom, childFlowRunId } of attempt) {
+      for (const { cachedFrom, childFlowRunId, completedAt, runCount } of attempt) {
         const origin = childFlowRunId ?? cachedFrom
         if (origin !== undefined) taken.add(origin)
+        if (childFlowRunId === undefined || completedAt !== undefined) continue
+        if (runCount > 0 || (await hasFailedUnderKey(store, childFlowRunId))) failed.push(childFlowRunId)
       }
     }
     id = next
   }
-  return earlier
+  return { runs: earlier, failed }
+}
+
+/** Whether that subflow run has ended under an idempotency key, though its mirror says that it never began. */
+async function hasFailedUnderKey(store: Store, flowRunId: string): Promise<boolean> {
+  const run = (await store.getFlowRun(flowRunId))?.run
+  return run?.idempotencyKey !== undefined && isSettled(run.state) && run.state.type !== 'COMPLETED'
 }
 
 /** The runs of each attempt, in call order. The calls of a task are counted from 0 in each. */

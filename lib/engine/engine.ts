@@ -88,8 +88,8 @@ export class Engine implements AsyncDisposable {
     if (this.#closed && !scope.flow)
       throw new MintakaError('ENGINE_CLOSED', `Flow '${flow.name}' was called on an engine that is closed.`)
     if (flow.idempotencyKey === undefined) return this.#start(this.surroundings.newId(), flow, parameters, scope)
-    const id = idFromKey(flow.name, flow.idempotencyKey)
-    return this.#live.get(id) ?? this.#start(id, flow, parameters, scope)
+    const { id, previous } = idUnderKey(flow.name, flow.idempotencyKey, scope.flow)
+    return this.#live.get(id) ?? this.#start(id, flow, parameters, scope, { previous })
   }
 
   /** Continues a flow run of this store that has ended, in a new one. */
@@ -108,7 +108,7 @@ export class Engine implements AsyncDisposable {
     id: string,
     continues: NonNullable<FlowStart['continues']>,
   ): FlowLife {
-    return this.#start(id, flow, parameters, outside, continues)
+    return this.#start(id, flow, parameters, outside, { continues })
   }
 
   #start(
@@ -116,9 +116,9 @@ export class Engine implements AsyncDisposable {
     flow: FlowDefinition,
     parameters: readonly unknown[],
     scope: Scope,
-    continues?: FlowStart['continues'],
+    how?: Pick<FlowStart, 'continues' | 'previous'>,
   ): FlowLife {
-    const life = FlowLife.start(flow, parameters, { engine: this, id, scope, parent: scope.flow, continues })
+    const life = FlowLife.start(flow, parameters, { engine: this, id, scope, parent: scope.flow, ...how })
     this.#live.set(id, life)
     this.#watchInbox()
     life.whenOver(() => {
@@ -369,11 +369,22 @@ function lostRuns(count: number): string {
   return `${count} ${count === 1 ? 'run was' : 'runs were'} lost: the store was given up before they had ended.`
 }
 
-/** The id of the one run of a flow under an idempotency key: known before anything is asked. */
-function idFromKey(flowName: string, key: string): string {
-  const digest = createHash('sha256')
-    .update(JSON.stringify([flowName, key]))
-    .digest('hex')
+/**
+ * The id of the one run of a flow under an idempotency key: known before anything is asked. In a flow run that was retried
+ * or continues another one it is the next under the key, if `previous` was called before and did not complete.
+ */
+function idUnderKey(flowName: string, key: string, parent: FlowLife | undefined) {
+  let id = idFromKey([flowName, key])
+  let previous: string | undefined
+  for (let times = 1; parent?.done.hasFailed(id); times++) {
+    previous = id
+    id = idFromKey([flowName, key, times])
+  }
+  return { id, previous }
+}
+
+function idFromKey(parts: readonly unknown[]): string {
+  const digest = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
   return BigInt(`0x${digest.slice(0, 24)}`)
     .toString(36)
     .padStart(16, '0')

@@ -30,6 +30,23 @@ export async function holderOf(
   }
 }
 
+/** Who continues a run that has ended: `newId`, if nobody else does. */
+export async function continuationOf(
+  store: Store,
+  flowRunId: string,
+  newId: string,
+  pause: () => Promise<boolean>,
+): Promise<string> {
+  let after: number | undefined
+  for (;;) {
+    const claim: Claim = await store.claim(`resume:${flowRunId}`, newId, after === undefined ? undefined : { after })
+    if (claim.isNew || claim.value === newId) return newId
+    if (await store.getFlowRun(claim.value)) return claim.value
+    after = claim.isOrphaned ? claim.generation : undefined
+    if (!claim.isOrphaned && !(await pause())) return newId
+  }
+}
+
 /** Looks after a run that somebody else carries out, time after time. */
 export class Follower {
   readonly #store: Store

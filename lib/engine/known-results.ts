@@ -1,4 +1,5 @@
 import { type Completed, states } from '../core/state.js'
+import { keptCopy } from '../values/kept.js'
 import { isCertain } from './certainty.js'
 import type { TaskDefinition } from './definitions.js'
 import type { FlowLife } from './run-flow.js'
@@ -49,7 +50,8 @@ export class KnownResults {
   /** Leaves a result for others. */
   keep(state: Completed): void {
     const { timestamp, result, cachedFrom = this.#record.id } = state
-    this.#flow.done.keep(this.#record, states.cached(timestamp, result, cachedFrom))
+    // The body gets the result, and may change it.
+    if (this.#flow.mayRetry) this.#flow.done.keep(this.#record, states.cached(timestamp, keptCopy(result), cachedFrom))
     if (this.#cacheKey !== undefined && state.name !== 'Cached') this.#put(this.#cacheKey, state)
   }
 

@@ -5,6 +5,8 @@ import type { FlowLife } from './run-flow.js'
 /** How often is looked whether a flow run still goes on, and how often in a row it has to be found at rest. */
 const everyMs = 50
 const inARow = 10
+/** If a subflow's body is under way: it may wait for a call that is on hold, or for something else. */
+const inARowWithBodies = 40
 
 interface Held {
   readonly call: ComparedCall
@@ -81,10 +83,13 @@ export class CallsOnHold {
     if (this.#held.size === 0) return
     const { children, done } = this.#flow
     const seen = `${children.count} ${children.open} ${done.taken}`
-    const isAtRest = children.lives.every(life => life.settled !== undefined || life.isResting)
+    const open = children.lives.filter(life => life.settled === undefined)
+    const isAtRest = open.every(life => life.isResting)
     this.#times = isAtRest && seen === this.#seen ? this.#times + 1 : 0
     this.#seen = seen
-    if (this.#times >= inARow) this.#flow.diverge([...this.#held.values()].map(({ call }) => call))
+    const hasBodies = open.some(({ record }) => record.kind === 'flow-run' && record.state.type === 'RUNNING')
+    if (this.#times >= (hasBodies ? inARowWithBodies : inARow))
+      this.#flow.diverge([...this.#held.values()].map(({ call }) => call))
     this.#watch()
   }
 }

@@ -163,7 +163,10 @@ async function endedRun(store: Store, flowRunId: string): Promise<StoredRun<Flow
 function parametersOf({ run, parameters }: StoredRun<FlowRun>): readonly unknown[] {
   if (isNotPersisted(parameters))
     throw notResumable(`What it was called with was not kept (${parameters.notPersisted})`, { flowRunId: run.id })
-  return parameters === undefined ? [] : [parameters]
+  if (parameters !== undefined) return [parameters]
+  if (run.parameters === undefined || run.parameters === 'undefined') return []
+  const why = `It was called with ${run.parameters}, which was not kept`
+  throw notResumable(`${why}. Call the flow again, with what it needs`, { flowRunId: run.id })
 }
 
 /** The run to be continued, which nobody else may continue from now on. */

@@ -7,7 +7,9 @@ import { onAbort } from '../core/on-abort.js'
 import { enter, type FlowRun } from '../core/run.js'
 import { type Completed, isSettled, type SettledState, type State, states } from '../core/state.js'
 import { isNotPersisted, type Store } from '../core/store.js'
+import { keptCopy } from '../values/kept.js'
 import { preview } from '../values/preview.js'
+import { argumentsToLookAt } from './attempt-arguments.js'
 import { CallCounts } from './call-counts.js'
 import { publishStats } from './channels.js'
 import { Children } from './children.js'
@@ -21,7 +23,7 @@ import { tooDeep } from './flow-depth.js'
 import { parametersFor } from './flow-parameters.js'
 import { Future } from './future.js'
 import { fetchHeld, fetchHeldIn } from './held.js'
-import { Follower, followEveryMs, holderOf } from './idempotency.js'
+import { continuationOf, Follower, followEveryMs, holderOf } from './idempotency.js'
 import { type Inputs, notReadyFor, takeInputs, waitsForResting, whenAllSettled } from './inputs.js'
 import { cancelledError, Life } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
@@ -41,6 +43,8 @@ export interface FlowStart {
   readonly parent: FlowLife | undefined
   /** The flow run that it continues. */
   readonly continues?: { readonly id: string; readonly policy: ReusePolicy } | undefined
+  /** The run before it under its idempotency key, which it continues unless that completes. */
+  readonly previous?: string | undefined
 }
 
 /**
@@ -61,6 +65,9 @@ export class FlowLife extends Life {
   /** The flow run around it. */
   readonly parent: FlowLife | undefined
   readonly #mirror: Mirror | undefined
+  readonly #previous: string | undefined
+  /** The store has it, or another one that it follows. */
+  #isKnown = false
   readonly #inputs: Inputs
   #scope: Scope
   /** How many flow runs it is in, itself included. */
@@ -68,6 +75,7 @@ export class FlowLife extends Life {
   #controller = new AbortController()
   #session: ExecutorSession | undefined
   #accepts = false
+  #waitsForTurn = false
   #interrupted: MintakaError | undefined
   #interrupt: (() => void) | undefined
   readonly #waits = new Pause()
@@ -91,6 +99,7 @@ export class FlowLife extends Life {
     this.logger = flow.logLevel ? atLevel(engine.logger, flow.logLevel) : engine.logger
     this.flow = flow
     this.parent = parent
+    this.#previous = start.previous
     this.depth = parent ? parent.depth + 1 : 1
     this.#inputs = takeInputs(parameters, flow.waitFor, 'parameters')
     this.#scope = { ...scope, flow: this, attempt: 0, task: undefined, taskName: undefined }
@@ -121,7 +130,7 @@ export class FlowLife extends Life {
       endTime: undefined,
       totalRunTimeMs: 0,
       runCount: 0,
-      continues: start.continues?.id,
+      continues: start.continues?.id ?? start.previous,
     }
     this.future = new Future(this)
     this.#mirror?.follow(this)
@@ -143,19 +152,24 @@ export class FlowLife extends Life {
 
   async #live(): Promise<void> {
     // Asked for before anything is awaited: turns are taken in call order.
-    const turn = this.parent?.session.turn?.()
+    const { parent } = this
+    // One that may be on hold asks when it knows what it is: until then others have their turns.
+    const mayHold = parent?.done.mayHold ?? false
+    const turn = mayHold ? undefined : parent?.session.turn?.()
     let release: (() => void) | undefined
     try {
       await this.engine.ready
       if (this.engine.degraded) await this.#storeWorks()
+      if (this.#previous !== undefined) await this.#succeed(this.#previous)
       await this.#create()
-      if (!this.#ended && this.record.continues !== undefined) await this.#continue(this.record.continues)
+      if (!this.#ended && this.#previous !== undefined) await this.#goOn(this.#previous)
+      else if (!this.#ended && this.record.continues !== undefined) await this.#continue(this.record.continues)
       // What has been done before needs no turn.
-      const asks = this.parent?.done.offers ?? false
-      if (!asks) release = await turn
+      const asks = parent?.done.offers ?? false
+      if (!asks) release = await this.#turn(turn)
       if (!this.#ended) await this.#inputsArrive()
-      if (!this.#ended && asks) await this.#takeOver()
-      if (!this.#ended && asks) release = await turn
+      if (!this.#ended && asks && this.#previous === undefined) await this.#takeOver()
+      if (!this.#ended && asks) release = await this.#turn(mayHold ? parent?.session.turn?.() : turn)
       while (!this.#ended) await this.#attempt()
     } catch (error) {
       await this.#lose(error)
@@ -165,12 +179,20 @@ export class FlowLife extends Life {
     }
   }
 
+  async #turn(turn: Promise<() => void> | undefined): Promise<(() => void) | undefined> {
+    this.#waitsForTurn = turn !== undefined
+    const release = await turn
+    this.#waitsForTurn = false
+    return release
+  }
+
   async #create(): Promise<void> {
     while (this.record.idempotencyKey !== undefined && !(await this.#isFirst())) {
       if (await this.#followOther()) return
     }
     if (this.#ended) return
     this.#created = true
+    this.#isKnown = true
     // A subflow is called again by the flow around it, with what that has then.
     const isWhole = !this.parent && !this.#inputs.edges
     const ack = this.engine.created(this.record, isWhole ? { parameters: this.#inputs.args[0] } : undefined)
@@ -197,7 +219,8 @@ export class FlowLife extends Life {
   // --- what has been done before
 
   async #continue(flowRunId: string): Promise<void> {
-    this.done.continue(await runsOf(this.engine.store, flowRunId), this.policy)
+    const { runs, failed } = await runsOf(this.engine.store, flowRunId)
+    this.done.continue(runs, this.policy, failed)
     this.done.moved(await formerKeysOf(this.engine.store, flowRunId, this.flow.file))
   }
 
@@ -231,15 +254,24 @@ export class FlowLife extends Life {
     return true
   }
 
+  /** Whether another attempt may follow this one. */
+  get mayRetry(): boolean {
+    const { done, engine, flow, record } = this
+    return done.keeps && (record.runCount <= flow.retries || engine.hasAddedRules)
+  }
+
   isIn(flow: object): boolean {
     return this.parent === flow
   }
 
   override get isResting(): boolean {
     if (!this.parent) return false
+    if (this.#waitsForTurn || this.parent.onHold.has(this)) return true
+    const { type } = this.record.state
     const { edges } = this.#inputs
-    const waits = this.record.state.type === 'PENDING' && edges && waitsForResting(edges, this.parent)
-    return waits || this.parent.onHold.has(this)
+    if (type === 'PENDING') return edges !== undefined && waitsForResting(edges, this.parent)
+    // Its body may wait for a run of the flow around it.
+    return type === 'RUNNING' && this.#accepts && this.children.lives.every(life => life.settled || life.isResting)
   }
 
   /** Its calls are not those of the run that it continues: it ends, before any of these runs. */
@@ -479,12 +511,18 @@ export class FlowLife extends Life {
   async #enter(state: State): Promise<void> {
     const from = this.record.state
     enter(this.record, state)
-    const ack = this.engine.store.appendState(this.record, state)
+    const ack = this.engine.store.appendState(this.record, state, this.#lateParameters(state))
     this.#mirror?.reflect(state)
     if (state.name === 'AwaitingRetry') this.#startAfresh()
     if (ack) await ack
     if (isSettled(state)) this.#end(state)
     this.engine.changed(this.record, from, state)
+  }
+
+  /** What a run was called with that had to wait for it, whole: with the state in which it begins. */
+  #lateParameters({ type }: State): { readonly parameters: unknown } | undefined {
+    if (this.parent || !this.#inputs.edges || type !== 'RUNNING' || this.record.runCount !== 1) return undefined
+    return { parameters: argumentsToLookAt(this.#inputs)[0] }
   }
 
   /** What stopped the last attempt does not stop the next. */
@@ -519,7 +557,10 @@ export class FlowLife extends Life {
   protected override over(): void {
     const { settled } = this
     const call = this.#mirror?.record
-    if (call && settled) this.parent?.done.keepSubflow(call, this.record.id, cachedState(settled, this.record.id))
+    if (call && settled && this.parent?.mayRetry) {
+      this.parent.done.keepSubflow(call, this.record.id, keptState(settled, this.record.id))
+      if (settled.type !== 'COMPLETED' && this.#isKnown) this.parent.done.fail(this.record.id)
+    }
     this.parent?.children.over()
     this.#whenOver?.()
   }
@@ -551,18 +592,58 @@ export class FlowLife extends Life {
   /** Whether this is the run under its key. Else it follows the one that is. */
   async #isFirst(): Promise<boolean> {
     const { id: engineId, store } = this.engine
-    const pause = async () => {
-      await this.#pause(this.engine.now() + followEveryMs)
-      return !this.#ended
-    }
-    const holder = await holderOf(store, this.record.id, engineId, pause)
+    const holder = await holderOf(store, this.record.id, engineId, () => this.#pauses())
     if (holder?.type === 'ours') this.#giveBack = holder.giveBack
     return holder?.type === 'ours'
+  }
+
+  async #pauses(): Promise<boolean> {
+    await this.#pause(this.engine.now() + followEveryMs)
+    return !this.#ended
+  }
+
+  /**
+   * The flow run around it calls it again, because it did not complete there: it takes the place of the run before it under
+   * its key, once that has ended, or of one that somebody has continued that with.
+   */
+  async #succeed(previous: string): Promise<void> {
+    const { store } = this.engine
+    let last = previous
+    let follower = new Follower(store, last)
+    while (!this.#interrupted) {
+      const stored = await follower.look()
+      this.record.continues = last
+      if (stored && !isSettled(stored.run.state)) {
+        await this.#pauses()
+        continue
+      }
+      if (!stored || stored.run.state.type === 'COMPLETED') return
+      const next = await continuationOf(store, last, this.record.id, async () => {
+        await this.#pauses()
+        return this.#interrupted === undefined
+      })
+      if (next === this.record.id) return
+      last = next
+      follower = new Follower(store, last)
+    }
+  }
+
+  /** Goes on where the run before it under its key ended. */
+  async #goOn(previous: string): Promise<void> {
+    const { parent } = this
+    const call = this.#mirror?.record
+    const { continues = previous } = this.record
+    if (call) parent?.done.takeChild(call, previous)
+    const completed = await resultOf(this.engine.store, continues)
+    if (completed && (await this.#enterKnown(completed))) return call && parent?.done.reused(call)
+    if (call) parent?.done.ranAgain(call)
+    await this.#continue(continues)
   }
 
   /** Somebody else carries this run out, or has: its end is this run's end. `false`: it has been removed, so it may be begun. */
   async #followOther(): Promise<boolean> {
     const { store } = this.engine
+    this.#isKnown = true
     const follower = new Follower(store, this.record.id)
     let isAskedToStop = false
     while (!this.#ended) {
@@ -574,6 +655,9 @@ export class FlowLife extends Life {
       }
       if (isSettled(other.run.state)) {
         this.#mirror?.reflect(other.run.state)
+        const call = this.#mirror?.record
+        const wasCalled = call && this.parent?.done.takeChild(call, this.record.id)
+        if (wasCalled && other.run.state.type === 'COMPLETED') this.parent?.done.reused(call)
         this.#settleWatched(other.run.state)
         return true
       }
@@ -593,6 +677,12 @@ async function withValues(body: BodyEnd): Promise<BodyEnd> {
   } catch (error) {
     return { type: 'threw', error }
   }
+}
+
+/** What a later attempt takes over, whatever becomes of the result in this one. */
+function keptState(settled: SettledState, from: string): Completed | undefined {
+  const completed = cachedState(settled, from)
+  return completed && states.cached(completed.timestamp, keptCopy(completed.result), from)
 }
 
 /** What a later run takes over of one that has completed. */

@@ -100,9 +100,11 @@ export class TaskLife extends Life implements Waiting<State> {
 
   /** Turns are asked for before anything is awaited: they are taken in call order. */
   #begin(): void {
-    const turn = this.flow.session.turn?.()
+    const { done, session } = this.flow
+    // A call that may be on hold must not keep others from having their turns: it asks when it knows what it is.
+    const turn = done.mayHold ? undefined : session.turn?.()
     const edges = this.#extras?.inputs?.edges
-    if (turn || this.flow.done.offers || (edges && !this.#joins(edges))) void this.#arrive(turn)
+    if (turn || done.offers || (edges && !this.#joins(edges))) void this.#arrive(turn)
     else this.#submit()
   }
 
@@ -133,10 +135,11 @@ export class TaskLife extends Life implements Waiting<State> {
     const asks = this.flow.done.offers
     let waiting = turn
     try {
-      if (waiting && !asks) this.#extra().release = await waiting
+      if (waiting && !asks) await this.#takeTurn(waiting)
       if (this.#extras?.inputs?.edges) await this.#inputsArrive(this.#extras.inputs.edges, this.#extras.waits)
       if (asks && !this.#ended) await this.#takeOver()
-      if (waiting && asks && !this.#ended) this.#extra().release = await waiting
+      if (this.flow.done.mayHold && !this.#ended) waiting = this.flow.session.turn?.()
+      if (waiting && asks && !this.#ended) await this.#takeTurn(waiting)
       if (!asks || this.#extras?.release) waiting = undefined
       if (this.settled) this.#giveTurnBack()
       else this.#submit()
@@ -145,6 +148,13 @@ export class TaskLife extends Life implements Waiting<State> {
     } finally {
       void waiting?.then(end => end())
     }
+  }
+
+  async #takeTurn(turn: Promise<() => void>): Promise<void> {
+    const extras = this.#extra()
+    extras.waitsForTurn = true
+    extras.release = await turn
+    extras.waitsForTurn = false
   }
 
   /** Takes over what an equal call did before, by an earlier attempt or in the flow run that this one continues. */
@@ -168,7 +178,7 @@ export class TaskLife extends Life implements Waiting<State> {
   }
 
   override get isResting(): boolean {
-    if (this.flow.onHold.has(this)) return true
+    if (this.flow.onHold.has(this) || this.#extras?.waitsForTurn) return true
     const edges = this.record.state.type === 'PENDING' && !this.#call ? this.#extras?.inputs?.edges : undefined
     return edges !== undefined && waitsForResting(edges, this.flow)
   }

@@ -18,6 +18,8 @@ export class TaskExtras {
   notBefore: number | undefined
   cancelled: MintakaError | undefined
   timedOut: MintakaError | undefined
+  /** Waits for its turn. */
+  waitsForTurn = false
   /** Gives the turn back, on executors that give turns. */
   release: (() => void) | undefined
   bodies = 0

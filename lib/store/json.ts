@@ -15,6 +15,7 @@ import type {
   Codec,
   Command,
   FlowRunFilter,
+  StateOptions,
   Store,
   StoredRun,
   StoreSurroundings,
@@ -170,13 +171,13 @@ export class JsonStore implements Store {
     return isSettled(run.state) ? journal.acknowledged() : undefined
   }
 
-  appendState(run: Run, state: State, options?: { readonly persist?: boolean | undefined }): Ack {
+  appendState(run: Run, state: State, options?: StateOptions): Ack {
     const journal = this.#journal
     if (!journal) return refused(notOpen)
     const persist = options?.persist !== false
     const call = callRecord(run)
     if (!(call && this.#batch?.enter(call, state, persist)))
-      journal.append(stateLine(run, journal.next(), state, this.#codec, persist))
+      journal.append(stateLine(run, journal.next(), state, this.#codec, persist, options?.parameters))
     if (run.kind === 'flow-run' && isTerminal(state)) this.#endedFlowRuns += 1
     // The others need no write of their own: they only have to come first in the file.
     if (!isSettled(state)) return undefined

@@ -82,11 +82,15 @@ export function flowRunLine(run: FlowRun, seq: number, codec: ValueCodec, parame
   const fields = stateFields(state, codec, true, run.id)
   const given = parameters === undefined ? undefined : valueText(parameters, codec, run.id)
   if (!given) return `${start},${fields}}\n`
-  if (given.text === undefined)
-    return `${start},${given.file ? `"pf":"${given.file}"` : `"px":${JSON.stringify(given.why)}`},${fields}}\n`
   // There is one value at the end of a line. A first state that has one is rare.
-  const isLast = !('error' in state || 'result' in state)
-  return isLast ? `${start},${fields},"p":${given.text}}\n` : `${start},"ps":${JSON.stringify(given.text)},${fields}}\n`
+  const isLast = given.text !== undefined && !('error' in state || 'result' in state)
+  return isLast ? `${start},${fields},"p":${given.text}}\n` : `${start}${parametersField(given)},${fields}}\n`
+}
+
+/** Parameters before the fields of a state. */
+function parametersField({ text, file, why }: KeptValue): string {
+  if (text !== undefined) return `,"ps":${JSON.stringify(text)}`
+  return file === undefined ? `,"px":${JSON.stringify(why)}` : `,"pf":"${file}"`
 }
 
 export function taskRunLine(run: TaskRun, seq: number, codec: ValueCodec): string {
@@ -117,9 +121,19 @@ type WrittenOfTasks =
 const nothingForgotten: [Exclude<keyof TaskRun, Written | WrittenOfTasks>] extends [never] ? true : never = true
 void nothingForgotten
 
-export function stateLine(run: Run, seq: number, state: State, codec: ValueCodec, persist: boolean): string {
-  if (run.kind === 'flow-run')
-    return `{"s":${quoted(run.id)},"q":${seq}${resumeFields(run, state)}${statsField(run, state)},${stateFields(state, codec, persist, run.id)}}\n`
+/** `parameters`: what a flow run was called with, if its first line does not say so. */
+export function stateLine(
+  run: Run,
+  seq: number,
+  state: State,
+  codec: ValueCodec,
+  persist: boolean,
+  parameters?: unknown,
+): string {
+  if (run.kind === 'flow-run') {
+    const given = parameters === undefined ? '' : parametersField(valueText(parameters, codec, run.id))
+    return `{"s":${quoted(run.id)},"q":${seq}${given}${resumeFields(run, state)}${statsField(run, state)},${stateFields(state, codec, persist, run.id)}}\n`
+  }
   // The mirror of a subflow run learns late which flow run it mirrors.
   const child = run.childFlowRunId === undefined ? '' : `,"child":${quoted(run.childFlowRunId)}`
   const hash = isSettled(state) || child !== '' ? hashField(run) : ''
@@ -379,13 +393,14 @@ export function flowRunOf({ fields, value }: Line, codec?: ValueCodec): FlowRun 
   return { ...(fields.run as Omit<FlowRun, 'state'>), state: stateOf({ fields, value }, codec) }
 }
 
-/** What the flow run that an `f` line tells of was called with. */
+/** What the flow run that an `f` line, or a later one of its, tells of was called with. */
 export function parametersOf({ fields, value }: Line, codec: ValueCodec): unknown {
-  const { f = '', is, ps, pf, px } = fields
+  const { f, s = '', is, ps, pf, px } = fields
   if (px !== undefined) return notPersisted(px)
-  if (pf !== undefined) return fileValue(f, pf, codec)
+  if (pf !== undefined) return fileValue(f ?? s, pf, codec)
   if (ps !== undefined) return decode(ps, codec)
-  return is === 'Pending' || is === 'Scheduled' || is === 'Late' ? decode(value, codec) : undefined
+  const isLast = f !== undefined && (is === 'Pending' || is === 'Scheduled' || is === 'Late')
+  return isLast ? decode(value, codec) : undefined
 }
 
 /** What the line of a later state tells of the flow run besides: how its executor did, and what it continues. */

@@ -8,18 +8,21 @@ import {
   type FlowRunFilter,
   fits,
   notPersisted,
+  type StateOptions,
   type Store,
   type StoredRun,
+  type StoreSurroundings,
 } from '../core/store.js'
 import { notWanted } from './lines.js'
 
 /**
- * Remembers runs as long as the process lives, and acknowledges everything at once. Runs are read as copies; the values
- * in their states are the ones that the tasks gave, not copies of them.
+ * Remembers runs as long as the process lives, and acknowledges everything at once. Runs are read as copies. Results and
+ * parameters are kept as they were: arrays, plain objects, Maps, Sets, bytes and dates are copied, class instances are not.
  */
 export class MemoryStore implements Store {
   readonly name = 'memory'
   #owner = ''
+  #copyOf: (value: unknown) => unknown = value => value
   /** Runs, each followed by a state it entered. The runs are the engine's own records: their ids need not be hashed. */
   readonly #entries: (Run | State)[] = []
   /** The entries by run, up to {@link #read}: made when somebody asks. */
@@ -34,15 +37,16 @@ export class MemoryStore implements Store {
   readonly #claims = new Map<string, Omit<Claim, 'isNew'>>()
   readonly #inboxes = new Map<string, Command[]>()
 
-  async open(surroundings: { readonly owner: string }): Promise<void> {
-    this.#owner = surroundings.owner
+  async open({ owner, codec }: Pick<StoreSurroundings, 'owner'> & Partial<StoreSurroundings>): Promise<void> {
+    this.#owner = owner
+    this.#copyOf = value => codec?.copy?.(value) ?? value
   }
 
   async close(): Promise<void> {}
 
   createFlowRun(run: FlowRun, options?: { readonly parameters?: unknown }): undefined {
     this.#flowRuns.set(run.id, run)
-    if (options?.parameters !== undefined) this.#parameters.set(run.id, options.parameters)
+    this.#keepParameters(run, options?.parameters)
     this.#entries.push(run, run.state)
   }
 
@@ -60,8 +64,23 @@ export class MemoryStore implements Store {
     return siblings
   }
 
-  appendState(run: Run, state: State, options?: { readonly persist?: boolean | undefined }): undefined {
-    this.#entries.push(run, options?.persist === false ? withoutResult(state) : state)
+  #keepParameters({ id }: Run, parameters: unknown): void {
+    if (parameters !== undefined) this.#parameters.set(id, this.#copyOf(parameters))
+  }
+
+  appendState(run: Run, state: State, options?: StateOptions): undefined {
+    this.#entries.push(run, options?.persist === false ? withoutResult(state) : this.#kept(state))
+    this.#keepParameters(run, options?.parameters)
+  }
+
+  /** The state with its result as that is now: the body that gets it may change it. */
+  #kept(state: State): State {
+    if (state.type !== 'COMPLETED' || typeof state.result !== 'object' || state.result === null) return state
+    const result = this.#copyOf(state.result)
+    if (result === state.result) return state
+    return state.name === 'Cached'
+      ? states.cached(state.timestamp, result, state.cachedFrom)
+      : states.completed(state.timestamp, result, state.message)
   }
 
   appendLog(entry: LogEntry): void {

@@ -37,12 +37,13 @@ export function flowRunIn(lines: readonly Line[], codec: ValueCodec, lost?: Flow
   const run = isWhole ? flowRunOf(first, codec) : lost && fresh(lost)
   if (!run) return undefined
   const entered: State[] = isWhole ? [run.state] : []
+  let parameters = isWhole ? parametersOf(first, codec) : undefined
   for (const line of isWhole ? others : lines) {
     noteOf(run, line)
+    parameters ??= parametersOf(line, codec)
     const state = stateOf(line, codec)
     if (follow(run, state)) entered.push(state)
   }
-  const parameters = isWhole ? parametersOf(first, codec) : undefined
   return { run, states: entered.length > 0 ? entered : [run.state], ...(parameters !== undefined && { parameters }) }
 }
 

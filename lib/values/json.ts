@@ -2,8 +2,10 @@
  * Values as JSON text. What JSON carries exactly reads as plain JSON; the rest becomes records with the key `$mintaka`,
  * which data cannot pose as, because data with that key is a record too.
  */
+
 import { types } from 'node:util'
 import { type Codec, tooLarge } from '../core/store.js'
+import { keptCopy } from './kept.js'
 import { define, kinds, tag } from './shapes.js'
 import { leastSize } from './text-size.js'
 import { encode, fromWire } from './wire.js'
@@ -20,6 +22,7 @@ export const codec: Codec = {
     const wire: unknown = JSON.parse(text)
     return text.includes(quotedTag) ? fromWire(new Reader().read(wire)) : wire
   },
+  copy: keptCopy,
 }
 
 const quotedTag = JSON.stringify(tag)

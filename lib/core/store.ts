@@ -24,9 +24,12 @@ export interface Store {
   open(surroundings: StoreSurroundings): Promise<void>
   /**
    * Writes what is pending and gives everything back. Rejects with STORE_WRITE_FAILED if something could not be saved, and
-   * says how much and of which runs; acknowledgements that were waited for reject too.
+   * says how much and of which runs; acknowledgements that were waited for reject too. `abandoned`: runs that have not ended
+   * will not be carried on; who opens the store next ends them, as those of a process that has died.
    */
-  close(): Promise<void>
+  close(options?: { readonly abandoned?: boolean | undefined }): Promise<void>
+  /** The process ends now: the same at once, as far as nothing has to be awaited. Throws nothing. */
+  leave?(): void
 
   /**
    * A new flow run with its first state. Written before any of its task runs. `options.parameters`: what it was called

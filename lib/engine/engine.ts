@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
 import { MintakaError } from '../core/errors.js'
 import type { EngineEvent } from '../core/event.js'
 import type { LogEntry, LogLevel } from '../core/logger.js'
@@ -9,6 +10,7 @@ import type { Ack, Command, FlowRunFilter, Store, StoredRun } from '../core/stor
 import type { Surroundings } from '../core/surroundings.js'
 import { codec } from '../values/json.js'
 import { Acknowledgements } from './acknowledged.js'
+import { atExit } from './at-exit.js'
 import { publishChange } from './channels.js'
 import type { FlowDefinition } from './definitions.js'
 import { Events } from './events.js'
@@ -60,6 +62,7 @@ export class Engine implements AsyncDisposable {
   /** Runs that had not ended when the store was given up. */
   #lostRuns = 0
   #stopInbox: (() => void) | undefined
+  #notAtExit: (() => void) | undefined
 
   constructor({ store, logger, surroundings, maxFlowDepth }: EngineParts) {
     this.store = store
@@ -121,9 +124,13 @@ export class Engine implements AsyncDisposable {
     const life = FlowLife.start(flow, parameters, { engine: this, id, scope, parent: scope.flow, ...how })
     this.#live.set(id, life)
     this.#watchInbox()
+    if (this.store.leave) this.#notAtExit ??= atExit(exitCode => this.#leave(exitCode))
     life.whenOver(() => {
       this.#live.delete(id)
-      if (this.#live.size === 0) this.#stopInbox?.()
+      if (this.#live.size > 0) return
+      this.#stopInbox?.()
+      this.#notAtExit?.()
+      this.#notAtExit = undefined
     })
     return life
   }
@@ -305,7 +312,7 @@ export class Engine implements AsyncDisposable {
 
   #closeStore(): Promise<void> {
     this.#trouble.storeCloses()
-    this.#storeClosed ??= this.store.close()
+    this.#storeClosed ??= this.store.close({ abandoned: this.#givenUp })
     return this.#storeClosed
   }
 
@@ -324,6 +331,13 @@ export class Engine implements AsyncDisposable {
     this.#givenUp = true
     for (const life of this.#live.values()) life.cancel('the store cannot be written')
     this.#closeStore().catch(() => {}) // told to those who wait for the end of the engine
+  }
+
+  /** The process ends, and with it the runs that go on: the store is told as long as there is time. */
+  #leave(exitCode: number): void {
+    const end = { pid: process.pid, host: hostname(), exitCode }
+    for (const life of this.#live.values()) if (!life.parent) life.leave(end)
+    this.store.leave?.()
   }
 
   #cancelAfter(ms: number, closed: Promise<void>): void {

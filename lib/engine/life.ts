@@ -3,6 +3,13 @@ import type { Call } from '../core/executor.js'
 import type { Run } from '../core/run.js'
 import { type SettledState, type State, states } from '../core/state.js'
 
+/** How a process ends, for runs that it leaves behind. */
+export interface ProcessEnd {
+  readonly pid: number
+  readonly host: string
+  readonly exitCode: number
+}
+
 type Callback<T> = (state: SettledState<T>) => void
 
 /**
@@ -67,6 +74,9 @@ export abstract class Life<T = unknown> {
 
   abstract cancel(reason?: string): void
 
+  /** The process ends now: nothing can be awaited, and nobody is told any more; only the store still is. */
+  leave(_why: ProcessEnd): void {}
+
   /** The run has settled, and those who waited have been told. */
   protected abstract over(): void
 
@@ -86,6 +96,14 @@ export abstract class Life<T = unknown> {
     const error = new MintakaError('ABORTED', `A rule stopped '${name}': ${reason}.`, { run: id })
     this.settle(states.notReady(at, id, error, error.message))
   }
+}
+
+/** What becomes of a run whose process ends. */
+export function leftBehind({ kind, name, runCount }: Run, { pid, host, exitCode }: ProcessEnd, now: number): State {
+  const what = `${kind === 'flow-run' ? 'flow run' : 'task run'} '${name}'`
+  const when = runCount > 0 ? `while it carried out ${what}` : `before it carried out ${what}, which never started`
+  const message = `The process ${pid} on host '${host}' ended with exit code ${exitCode} ${when}.`
+  return states.crashed(now, new MintakaError('CRASHED', message, { pid, host, exitCode }))
 }
 
 /** What a cancelled run throws. The reason may be a sentence: that of the run around it. */

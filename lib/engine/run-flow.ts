@@ -25,7 +25,7 @@ import { Future } from './future.js'
 import { fetchHeld, fetchHeldIn } from './held.js'
 import { continuationOf, Follower, followEveryMs, holderOf } from './idempotency.js'
 import { type Inputs, notReadyFor, takeInputs, waitsForResting, whenAllSettled } from './inputs.js'
-import { cancelledError, Life } from './life.js'
+import { cancelledError, Life, leftBehind, type ProcessEnd } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
 import { Mirror } from './mirror.js'
 import { formerKeysOf } from './moved.js'
@@ -585,6 +585,14 @@ export class FlowLife extends Life {
     // It cannot be resumed before it has ended in the store as well.
     if (this.#created && !this.#ended) await this.#enter(crashed).catch(() => {})
     if (!this.settled) this.#settleWatched(crashed)
+  }
+
+  override leave(why: ProcessEnd): void {
+    for (const child of this.children.lives) child.leave(why)
+    if (this.#ended) return
+    const state = leftBehind(this.record, why, this.engine.now())
+    if (this.#created) this.#enter(state).catch(() => {})
+    else this.#mirror?.reflect(state) // the flow run around it knows it already
   }
 
   // --- idempotency: one run per key, wherever it runs

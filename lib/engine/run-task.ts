@@ -24,7 +24,7 @@ import {
 } from './inputs.js'
 import { upstreamCalls } from './joining.js'
 import { KnownResults } from './known-results.js'
-import { cancelledError, Life } from './life.js'
+import { cancelledError, Life, leftBehind, type ProcessEnd } from './life.js'
 import type { Pause } from './pause.js'
 import type { FlowLife } from './run-flow.js'
 import { type Scope, scopes } from './scope.js'
@@ -548,16 +548,24 @@ export class TaskLife extends Life implements Waiting<State> {
   lost(error: unknown): void {
     const { engine } = this.flow
     const state = states.crashed(engine.now(), error)
-    if (!isSettled(this.record.state)) {
-      enter(this.record, state)
-      try {
-        engine.store.appendState(this.record, state)?.catch(() => {})
-      } catch {
-        // It is what has failed, perhaps; who opens it next ends the run.
-      }
-    }
+    this.#endInStore(state)
     if (!this.settled) this.settle(state)
     engine.lost(`'${this.record.name}'`, error)
+  }
+
+  override leave(why: ProcessEnd): void {
+    if (!this.settled) this.#endInStore(leftBehind(this.record, why, this.flow.engine.now()))
+  }
+
+  /** Ends the run as far as the store still takes it. Nobody waits for that. */
+  #endInStore(state: State): void {
+    if (isSettled(this.record.state)) return
+    enter(this.record, state)
+    try {
+      this.flow.engine.store.appendState(this.record, state)?.catch(() => {})
+    } catch {
+      // It is what has failed, perhaps; who opens it next ends the run.
+    }
   }
 
   /** Runs the function here, unless the run is lost by then. */

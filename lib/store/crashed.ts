@@ -10,7 +10,7 @@ import { hasMoved } from './history.js'
 import { filesOf, type JournalFiles, journalsOf } from './journal-files.js'
 import { endedName } from './journal-names.js'
 import { JournalReader } from './journal-reader.js'
-import { headerOf, isClosed } from './journal-state.js'
+import { headerOf, isClosed, openAtEnd } from './journal-state.js'
 import { closedLine, format, type Header, headerLine, stateLine } from './lines.js'
 import { isDead, thisProcess } from './process-id.js'
 import { seal } from './seal.js'
@@ -22,7 +22,7 @@ export interface FinishedJournal {
 }
 
 /**
- * Ends the runs of processes that have died. What becomes of them stands in one file beside the journal, made whole and
+ * Ends the runs of processes that have died, or that have given up their store. What becomes of them stands in one file beside the journal, made whole and
  * exclusively: of two processes that do this at once, one records it, and one that dies on the way has not begun. The
  * journal itself is left to its owner, but for a last line that was never finished. Gives the journals that are finished.
  */
@@ -59,7 +59,9 @@ async function endIfDead(
   const same = its.filter(({ created }) => created === (header?.created ?? 0))
   if (same.some(({ upTo }) => upTo === undefined)) return undefined // the history has it
   if (isFinished) return finishedOf(folder, files)
-  if (!header || header.format > format || !isDead(header.process)) return undefined
+  if (!header || header.format > format) return undefined
+  const isLeft = openAtEnd(folder, files) !== undefined
+  if (!isLeft && !isDead(header.process)) return undefined
   const reader = new JournalReader(folder, files.name, Math.max(0, ...same.map(({ upTo }) => upTo ?? 0)))
   await reader.refresh(files)
   if (!reader.closed) await end(folder, reader, files, header, surroundings, temporary)
@@ -77,16 +79,20 @@ async function end(
 ): Promise<void> {
   const { process: dead, owner } = header
   cutTornTail(reader, warn)
-  const { runs, lastRecord } = await reader.readUnsettled()
+  const { runs: unsettled, lastRecord } = await reader.readUnsettled()
+  const runs = reader.isLeft ? unsettled.filter(({ state }) => state.name !== 'Scheduled') : unsettled
   const place = { journal: files.name, segment: 1 }
   let text = seal(headerLine({ format, owner, process: thisProcess(), created: Date.now(), ...place }))
   for (const [index, run] of runs.entries()) {
     const at = Math.max(lastRecord, run.state.timestamp)
-    text += seal(stateLine(run, index + 1, states.crashed(at, lossOf(run, header, lastRecord)), codec, true))
+    text += seal(
+      stateLine(run, index + 1, states.crashed(at, lossOf(run, header, lastRecord, reader.isLeft)), codec, true),
+    )
   }
   text += seal(closedLine(runs.length + 1, Date.now()))
   if (!createFile(join(folder, endedNameOf(files)), text, temporary(), replace) || runs.length === 0) return
-  const message = `${runs.length} runs of process ${dead.pid} are CRASHED: it ended without finishing them.`
+  const it = reader.isLeft ? 'its store was closed' : 'it ended'
+  const message = `${runs.length} runs of process ${dead.pid} are CRASHED: ${it} without finishing them.`
   warn(message, { pid: dead.pid, host: dead.host, owner, runs: runs.length, lastRecord })
 }
 
@@ -125,12 +131,18 @@ function cutTornTail({ paths, position }: JournalReader, warn: StoreSurroundings
   }
 }
 
-function lossOf(run: Run, { owner, process: { pid, host } }: Header, lastRecord: number): MintakaError {
+function lossOf(
+  run: Run,
+  { owner, process: { pid, host } }: Header,
+  lastRecord: number,
+  isLeft: boolean,
+): MintakaError {
+  const end = isLeft ? 'closed its store' : 'ended'
   const what = run.kind === 'flow-run' ? 'flow run' : 'task run'
   const last = `Its last record is from ${new Date(lastRecord).toISOString()}.`
   const message =
     run.runCount > 0
-      ? `The process ${pid} on host '${host}' that carried out ${what} '${run.name}' ended without finishing it. ${last}`
-      : `The process ${pid} on host '${host}' ended before it carried out ${what} '${run.name}', which was recorded but never started. ${last}`
+      ? `The process ${pid} on host '${host}' that carried out ${what} '${run.name}' ${end} without finishing it. ${last}`
+      : `The process ${pid} on host '${host}' ${end} before it carried out ${what} '${run.name}', which was recorded but never started. ${last}`
   return new MintakaError('CRASHED', message, { pid, host, owner, lastRecord })
 }

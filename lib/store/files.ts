@@ -14,17 +14,15 @@ import {
 import { dirname, join } from 'node:path'
 import { isDead, thisProcess } from './process-id.js'
 
-// Results and parameters may be secrets: nothing here is for others than the user and, if the umask lets it, the group.
-
-export const fileMode = 0o660
-const folderMode = 0o770
-
 /** Makes a folder in the store, and those above it, unless they are there. */
 export function makeFolder(path: string): void {
-  mkdirSync(path, { recursive: true, mode: folderMode })
+  mkdirSync(path, { recursive: true })
 }
 
-/** Makes the folder of a store, for its user alone. One that is there already stays as it is, and with it who may enter. */
+/**
+ * Makes the folder of a store, for its user alone: results and parameters may be secrets. One that is there already stays
+ * as it is, and with it who may enter.
+ */
 export function makeStoreFolder(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 })
 }
@@ -82,7 +80,7 @@ function createInTwoSteps(path: string, text: string): boolean {
 
 /** Makes a file that must not exist yet. What fails leaves nothing behind. */
 export function writeWhole(path: string, text: string | Buffer, sync: boolean): void {
-  const fd = openSync(path, 'wx', fileMode)
+  const fd = openSync(path, 'wx')
   try {
     try {
       writeFileSync(fd, text)

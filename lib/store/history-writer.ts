@@ -1,6 +1,6 @@
 import { closeSync, fsync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { fileMode, makeFolder, syncFolder } from './files.js'
+import { makeFolder, syncFolder } from './files.js'
 
 const bufferBytes = 256 * 1024
 
@@ -19,7 +19,7 @@ export class FileWriter {
     this.path = path
     this.position = from
     this.#isNew = from === 0
-    this.#fd = openSync(path, from === 0 ? 'w' : 'r+', fileMode)
+    this.#fd = openSync(path, from === 0 ? 'w' : 'r+')
     ftruncateSync(this.#fd, from)
   }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { emptyCatalogue, readCatalogue } from './catalogue.js'
 import { namesIn } from './files.js'
 import { filesOf, type JournalFiles, journalsOf } from './journal-files.js'
-import { headerOf, isClosed } from './journal-state.js'
+import { headerOf, isClosed, openAtEnd } from './journal-state.js'
 import { format } from './lines.js'
 import { lockHolder } from './lock.js'
 import { isDead, thisProcess } from './process-id.js'
@@ -79,7 +79,8 @@ async function journalInfo(
   const isFolded = folded.some(
     each => each.journal === files.name && each.created === created && each.upTo === undefined,
   )
-  const alive = header ? liveness(header.process) : 'unknown'
+  const isLeft = (openAtEnd(path, files) ?? 0) > 0
+  const alive = isLeft ? false : header ? liveness(header.process) : 'unknown'
   const open = alive === true ? 'alive' : alive === false ? 'dead' : 'unknown'
   return {
     name: files.name,

@@ -44,8 +44,10 @@ export class JournalReader {
   readonly name: string
   /** `undefined` until the first line is there. */
   header: Header | undefined
-  /** Its writer has closed it: nothing will be added. */
+  /** Its writer has closed it, and has abandoned no flow run: nothing will be added. */
   closed = false
+  /** Its writer has closed it and abandoned flow runs: somebody will end them. */
+  isLeft = false
   /** What was recorded in place of a writer that died: the last state of each run, by the run's quoted id. */
   ended: ReadonlyMap<string, Line> | undefined
   readonly flowRuns = new Map<string, FlowEntry>()
@@ -196,7 +198,7 @@ export class JournalReader {
     if (key === keys.taskRun || key === keys.taskState || key === keys.batch || key === keys.log) {
       if (this.#hasStrays || this.damage.length > 0) this.#checkStray(raw)
     } else if (key === keys.header) this.#readHeader(raw)
-    else if (key === keys.closed) this.closed = true
+    else if (key === keys.closed) this.#readClosed(raw)
     else if (key === keys.flowRun) {
       const line = this.#lineOf(raw)
       if (!line) return undefined
@@ -247,6 +249,11 @@ export class JournalReader {
 
   #damaged({ part, offset, length }: JournalLine): void {
     this.damage.push({ path: this.paths[part]!, offset, bytes: length })
+  }
+
+  #readClosed(raw: RawLine): void {
+    this.isLeft = (parseLine(textOf(raw))?.fields.o ?? 0) > 0
+    this.closed = !this.isLeft
   }
 
   #readHeader(raw: RawLine): void {

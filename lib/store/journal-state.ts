@@ -31,18 +31,24 @@ async function headerIn(path: string, sealed: boolean): Promise<Header | undefin
   return header
 }
 
-/** Whether its owner has closed a journal: the last line says so. */
-export function isClosed(folder: string, { segments }: JournalFiles): boolean {
+/** Whether its owner has closed a journal, and has abandoned no flow run: the last line says so. */
+export function isClosed(folder: string, files: JournalFiles): boolean {
+  return openAtEnd(folder, files) === 0
+}
+
+/** How many flow runs were abandoned when a journal was closed; `undefined`: it has not been. */
+export function openAtEnd(folder: string, { segments }: JournalFiles): number | undefined {
   const last = segments.at(-1)
-  if (!last) return false
+  if (!last) return undefined
   const fd = openSync(join(folder, last.file), 'r')
   try {
     const tail = Buffer.alloc(160)
     const from = Math.max(0, fstatSync(fd).size - tail.length)
-    return closing.test(tail.toString('latin1', 0, readSync(fd, tail, 0, tail.length, from)))
+    const match = closing.exec(tail.toString('latin1', 0, readSync(fd, tail, 0, tail.length, from)))
+    return match ? Number(match[1] ?? 0) : undefined
   } finally {
     closeSync(fd)
   }
 }
 
-const closing = /(?:^|\n)\{"c":[\d.]+,"q":\d+(?:,"z":"[0-9a-f]{8}")?\}\n$/
+const closing = /(?:^|\n)\{"c":[\d.]+,"q":\d+(?:,"o":(\d+))?(?:,"z":"[0-9a-f]{8}")?\}\n$/

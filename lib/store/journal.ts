@@ -97,6 +97,16 @@ export class Journal {
     await this.#segments.close()
   }
 
+  /** The same at once, as far as it can be. */
+  leave(lastLine: (seq: number) => string): void {
+    if (this.#closed) return
+    const seq = this.next()
+    if (seq > 1) this.append(lastLine(seq))
+    this.#takeText()
+    this.#closed = true
+    this.#segments.leave()
+  }
+
   #add(line: string): void {
     this.lines += 1
     this.#text += seal(line)

@@ -94,8 +94,8 @@ export class JsonStore implements Store {
   #surroundings: StoreSurroundings | undefined
   /** What answers questions. It stays when the store is closed. */
   #reading: Reading | undefined
-  /** The names of flow runs that have not ended, by id. */
-  readonly #names = new Map<string, string>()
+  /** Flow runs whose end has not been saved. */
+  readonly #open = new Map<string, FlowRun>()
   #folding: Folding | undefined
   /** Flow runs that have ended since the journal was looked at for what may leave it. */
   #endedFlowRuns = 0
@@ -139,26 +139,42 @@ export class JsonStore implements Store {
     }
   }
 
-  async close(): Promise<void> {
+  async close({ abandoned = false }: { readonly abandoned?: boolean | undefined } = {}): Promise<void> {
     const journal = this.#journal
     const surroundings = this.#surroundings
     this.#journal = undefined
     this.#batch = undefined
     if (!journal || !surroundings) return
     try {
-      await journal.close(seq => closedLine(seq, Date.now()))
+      await journal.close(seq => closedLine(seq, Date.now(), abandoned ? this.#openRuns : 0))
     } finally {
-      this.#names.clear()
+      this.#open.clear()
       await this.#folding?.settle()
       this.#folding = undefined
       this.#removeInbox(surroundings)
     }
   }
 
+  leave(): void {
+    const journal = this.#journal
+    this.#journal = undefined
+    this.#batch = undefined
+    try {
+      journal?.leave(seq => closedLine(seq, Date.now()))
+    } catch {
+      // What is not in the journal now is lost with the process.
+    }
+  }
+
+  /** How many flow runs go on. */
+  get #openRuns(): number {
+    return [...this.#open.values()].filter(({ state }) => !isSettled(state) && state.name !== 'Scheduled').length
+  }
+
   createFlowRun(run: FlowRun, options?: { readonly parameters?: unknown }): Ack {
     const journal = this.#journal
     if (!journal) return refused(notOpen)
-    this.#names.set(run.id, run.name)
+    this.#open.set(run.id, run)
     journal.append(flowRunLine(run, journal.next(), this.#codec, options?.parameters))
     return journal.acknowledged()
   }
@@ -182,13 +198,13 @@ export class JsonStore implements Store {
     // The others need no write of their own: they only have to come first in the file.
     if (!isSettled(state)) return undefined
     const ack = journal.acknowledged()
-    if (run.kind === 'flow-run') this.#forgetName(run.id, ack)
+    if (run.kind === 'flow-run') this.#forget(run.id, ack)
     return ack
   }
 
   /** Once its end is saved, nobody will have to be told that it is not. */
-  #forgetName(id: string, ack: Ack): void {
-    const forget = () => void this.#names.delete(id)
+  #forget(id: string, ack: Ack): void {
+    const forget = () => void this.#open.delete(id)
     if (ack) ack.then(forget, () => {})
     else forget()
   }
@@ -322,7 +338,7 @@ export class JsonStore implements Store {
       onSegment: journal => this.#rotated(journal),
       warn,
       onDegraded,
-      describe: lines => describeUnsaved(lines, id => this.#names.get(id)),
+      describe: lines => describeUnsaved(lines, id => this.#open.get(id)?.name),
     })
   }
 

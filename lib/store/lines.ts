@@ -165,8 +165,9 @@ export function logLine(entry: LogEntry, seq: number, codec: ValueCodec): string
   )
 }
 
-export function closedLine(seq: number, at: number): string {
-  return `{"c":${at},"q":${seq}}\n`
+/** `open`: how many flow runs nobody will carry on that have not ended: who opens the store next ends them. */
+export function closedLine(seq: number, at: number, open = 0): string {
+  return `{"c":${at},"q":${seq}${open > 0 ? `,"o":${open}` : ''}}\n`
 }
 
 /** A cache entry, which has a file for itself; the reason if its result cannot be kept. */
@@ -334,6 +335,8 @@ interface Fields {
   readonly q: number
   readonly run?: Omit<FlowRun, 'state'> | string
   readonly until?: number
+  /** How many flow runs were open when the journal was closed. */
+  readonly o?: number
   readonly name: string
   readonly task: string
   readonly key: string

@@ -333,9 +333,9 @@ function isHistory(entry: FlowEntry | HistoryEntry): entry is HistoryEntry {
   return 'segment' in entry
 }
 
-/** Whether the process that writes a journal has died, and nobody has ended its runs yet. */
-function isOwnerGone({ finished, header }: JournalReader): boolean {
-  return !finished && header !== undefined && isDead(header.process)
+/** Whether the process that writes a journal has died, or has closed it, and nobody has ended its runs yet. */
+function isOwnerGone({ finished, header, isLeft }: JournalReader): boolean {
+  return !finished && header !== undefined && (isLeft || isDead(header.process))
 }
 
 function withOwner<R extends Run>(stored: StoredRun<R>, isGone: boolean): StoredRun<R> {

@@ -1,5 +1,4 @@
 import type * as nodeFs from 'node:fs'
-import { fileMode } from './files.js'
 
 /** What a journal needs of `node:fs`. */
 export type JournalFs = Pick<
@@ -48,7 +47,7 @@ export class Segment {
     this.#fs = fs
     this.#header = Buffer.from(header + header)
     // Without O_APPEND, which would ignore the position that a write after a failed one must have.
-    this.#fd = fs.openSync(path, 'wx', fileMode)
+    this.#fd = fs.openSync(path, 'wx')
     try {
       this.#other = fs.openSync(path, 'r+')
     } catch (error) {

@@ -131,6 +131,14 @@ export class Segments {
     throw new MintakaError('STORE_WRITE_FAILED', `${failure.message} ${what}`, { cause: failure.cause })
   }
 
+  /** Tries once more what waits, without waiting for anything. Throws what fails. */
+  leave(): void {
+    this.#closed = true
+    this.#trouble?.stop()
+    this.#write()
+    if (this.#options.durability === 'power') this.#syncNow()
+  }
+
   // --- files
 
   /** Writes all that waits, and has it brought to the disk. */

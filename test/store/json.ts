@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import {
   appendFileSync,
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -368,6 +369,35 @@ test('a journal that was closed is never looked at again, whatever its runs', as
   t.strictSame(warnings, [])
 })
 
+test('runs that were abandoned when the store was closed are ended at the next opening, in a living process too', async t => {
+  const folder = t.testdir()
+  const { store } = await openedIn(t, folder, { owner: 'w' })
+  await carryOut(store, 'ended', 1000)
+  const flow = flowRun('flow')
+  await store.createFlowRun(flow)
+  await change(store, flow, states.running(1001, 1))
+  const task = taskRun('flow-0', 'flow')
+  store.createTaskRun(task)
+  await change(store, task, states.running(1002, 1))
+  const later = flowRun('later', { state: states.scheduled(1000, 9e15) })
+  await store.createFlowRun(later)
+  const { store: reader } = await openedIn(t, folder, { readOnly: true })
+  await store.close({ abandoned: true })
+  t.match(await reader.getFlowRun('flow'), { run: { state: { type: 'RUNNING' } }, ownerGone: true })
+  const { store: next, warnings } = await openedIn(t, folder, { foldJournals: 1 })
+  t.match(warnings, [/^2 runs of process \d+ are CRASHED: its store was closed without finishing them\.$/])
+  t.match((await next.getFlowRun('flow'))?.run.state, {
+    type: 'CRASHED',
+    message: /closed its store without finishing it/,
+  })
+  t.equal((await next.getTaskRun('flow-0'))?.run.state.type, 'CRASHED')
+  t.equal((await next.getFlowRun('later'))?.run.state.type, 'SCHEDULED')
+  t.equal((await next.getFlowRun('ended'))?.run.state.type, 'COMPLETED')
+  await next.close()
+  t.strictSame(await fold(t, folder), [], 'once')
+  t.equal((await reader.getFlowRun('flow'))?.run.state.type, 'CRASHED')
+})
+
 test('a journal that ends anywhere in its last three lines opens, and loses only what is torn', async t => {
   const journal = await unfinishedJournal(t, deadProcess())
   const ends = [...journal.matchAll(/\n/g)].map(match => match.index + 1)
@@ -458,24 +488,17 @@ test('a JsonStore that is made of something else than options says so', async t 
   t.throws(() => new JsonStore({ foldr: '/var/lib/app/runs' } as object), { message: /no option 'foldr'/ })
 })
 
-test('nobody else may look into a folder that the store has made', {
+test('nobody else may look into a folder that the store has made; one that was there stays as it is', {
   skip: process.platform === 'win32' && 'no modes',
 }, async t => {
-  const folder = `${t.testdir()}/home`
-  const before = process.umask(0)
-  t.teardown(() => process.umask(before))
-  const { store } = await openedIn(t, folder, { foldJournals: 1 })
-  await carryOut(store, 'secret', 1000, { end: states.completed(1005, 'x'.repeat(100_000)) })
-  await store.claim('key', 'value')
-  await store.putCached('key', { state: states.completed(1, 1), runId: 'secret' })
-  await store.post('somebody', { type: 'cancel', runId: 'secret' })
-  await store.close()
-  await fold(t, folder)
-  t.equal(statSync(folder).mode & 0o777, 0o700)
-  const names = readdirSync(folder, { recursive: true }) as string[]
-  t.ok(names.some(name => name.startsWith('history/')) && names.some(name => name.startsWith('results/')))
-  t.strictSame(
-    names.filter(name => (statSync(`${folder}/${name}`).mode & 0o007) !== 0),
-    [],
-  )
+  const folder = t.testdir({ shared: {} })
+  chmodSync(`${folder}/shared`, 0o755)
+  for (const [name, mode] of [
+    ['own', 0o700],
+    ['shared', 0o755],
+  ] as const) {
+    const { store } = await openedIn(t, `${folder}/${name}`)
+    await store.close()
+    t.equal(statSync(`${folder}/${name}`).mode & 0o777, mode)
+  }
 })

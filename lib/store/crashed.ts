@@ -14,6 +14,7 @@ import { headerOf, isClosed, openAtEnd } from './journal-state.js'
 import { closedLine, format, type Header, headerLine, stateLine } from './lines.js'
 import { isDead, thisProcess } from './process-id.js'
 import { seal } from './seal.js'
+import { UnsettledTasks } from './unsettled.js'
 
 /** A journal to which nothing will be added. */
 export interface FinishedJournal {
@@ -63,24 +64,27 @@ async function endIfDead(
   const isLeft = openAtEnd(folder, files) !== undefined
   if (!isLeft && !isDead(header.process)) return undefined
   const reader = new JournalReader(folder, files.name, Math.max(0, ...same.map(({ upTo }) => upTo ?? 0)))
-  await reader.refresh(files)
-  if (!reader.closed) await end(folder, reader, files, header, surroundings, temporary)
+  const tasks = new UnsettledTasks()
+  await reader.refresh(files, undefined, line => tasks.visit(line))
+  if (!reader.closed) end(folder, reader, tasks, files, header, surroundings, temporary)
   const ended = reader.closed ? undefined : endedNameOf(files)
   return finishedOf(folder, { ...files, ended })
 }
 
-async function end(
+function end(
   folder: string,
   reader: JournalReader,
+  tasks: UnsettledTasks,
   files: JournalFiles,
   header: Header,
   { codec, warn }: StoreSurroundings,
   temporary: () => string,
-): Promise<void> {
+): void {
   const { process: dead, owner } = header
   cutTornTail(reader, warn)
-  const { runs: unsettled, lastRecord } = await reader.readUnsettled()
+  const unsettled = reader.unsettled(tasks)
   const runs = reader.isLeft ? unsettled.filter(({ state }) => state.name !== 'Scheduled') : unsettled
+  const lastRecord = Math.max(header.created, tasks.lastRecord)
   const place = { journal: files.name, segment: 1 }
   let text = seal(headerLine({ format, owner, process: thisProcess(), created: Date.now(), ...place }))
   for (const [index, run] of runs.entries()) {

@@ -155,7 +155,7 @@ function sealedLine(bytes: Buffer, offset: number): Buffer {
  * others that are in the history already may leave as well.
  */
 export async function mayLeave(reader: JournalReader, pause: Pause): Promise<Set<string>> {
-  const { runs } = await reader.readUnsettled(pause)
+  const runs = await reader.readUnsettled(pause)
   const unsettled = new Set(runs.map(run => (run.kind === 'flow-run' ? run.id : run.flowRunId)))
   const leaving = new Set<string>()
   for (const { run, isStray } of reader.flowRuns.values())

@@ -21,7 +21,8 @@ import {
 import { flowRunIn, logsIn, type Scan, taskRunIn, taskRunsIn } from './run-lines.js'
 import type { RawLine } from './scan.js'
 import { unseal } from './seal.js'
-import { follow, TaskRunReading } from './task-run-reading.js'
+import { follow } from './task-run-reading.js'
+import { UnsettledTasks } from './unsettled.js'
 import { type Damage, scanWholeLines } from './whole-lines.js'
 
 /** What is held in memory of a flow run: how it stands, without values, and where its lines are. */
@@ -85,10 +86,17 @@ export class JournalReader {
     return this.#lines.parts.map(({ path }) => path)
   }
 
-  /** Reads on to the present end. */
-  async refresh(files: JournalFiles, pause?: () => Promise<void> | undefined): Promise<void> {
+  /** Reads on to the present end. Shows each line to `visit` as well. */
+  async refresh(
+    files: JournalFiles,
+    pause?: () => Promise<void> | undefined,
+    visit?: (line: JournalLine) => void,
+  ): Promise<void> {
     this.#lines.parts = this.#partsOf(files)
-    const index = (line: JournalLine): undefined => this.#index(line)
+    const index = (line: JournalLine): undefined => {
+      visit?.(line)
+      this.#index(line)
+    }
     this.position = await this.#lines.read(this.position, index, { pause, ...(pause && { pieceBytes: 256 * 1024 }) })
     if (files.ended && !this.closed) await this.#readEnd(join(this.#folder, files.ended), files.isOld)
   }
@@ -170,27 +178,18 @@ export class JournalReader {
   }
 
   /** Every run that has not settled, tasks before flows and the latest first, so that children end before parents. */
-  async readUnsettled(pause?: () => Promise<void> | undefined): Promise<{ runs: Run[]; lastRecord: number }> {
-    const tasks = new TaskRunReading(undefined, { forgetsSettled: true })
-    let lastRecord = this.header?.created ?? 0
-    const visit = (raw: JournalLine): undefined => {
-      const key = keyOf(raw)
-      if (key === keys.header || key === keys.closed) return undefined
-      if (key === keys.batch) {
-        tasks.batch(textOf(raw), idOf(raw))
-        return undefined
-      }
-      const line = parseLine(headText(raw))
-      if (!line) return undefined
-      lastRecord = Math.max(lastRecord, line.fields.at)
-      if (key === keys.taskRun || key === keys.taskState) tasks.line(idOf(raw), line)
-      return undefined
-    }
+  async readUnsettled(pause?: () => Promise<void> | undefined): Promise<Run[]> {
+    const tasks = new UnsettledTasks()
     const options = { quiet: true, pause, ...(pause && { pieceBytes: 256 * 1024 }) }
+    const visit = (line: JournalLine): undefined => void tasks.visit(line)
     await this.#lines.read({ part: 0, offset: 0 }, visit, options)
+    return this.unsettled(tasks)
+  }
+
+  /** The same, where all its lines have been shown to `tasks` already. */
+  unsettled(tasks: UnsettledTasks): Run[] {
     const flows = [...this.flowRuns.values()].map(entry => entry.run).filter(run => !isSettled(run.state))
-    const unsettled = [...tasks.found.values()].map(({ run }) => run)
-    return { runs: [...unsettled.reverse(), ...flows.reverse()], lastRecord: Math.max(lastRecord, tasks.lastRecord) }
+    return [...tasks.runs().reverse(), ...flows.reverse()]
   }
 
   #index(raw: JournalLine): undefined {

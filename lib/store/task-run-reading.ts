@@ -24,16 +24,25 @@ export class TaskRunReading {
   readonly #codec: Codec | undefined
   readonly #forgetsSettled: boolean
   readonly #onSettled: ((found: ReadRun) => void) | undefined
+  readonly #recall: ((id: string) => void) | undefined
   #count = 0
 
-  /** Without a codec values are left out. `onSettled` is told of each run that has settled, before it may be forgotten. */
+  /**
+   * Without a codec values are left out. `onSettled` is told of each run that has settled, before it may be forgotten;
+   * `recall` is asked for the lines of one that a batch tells of and that is not known here.
+   */
   constructor(
     codec: Codec | undefined,
-    options: { readonly forgetsSettled?: boolean; readonly onSettled?: (found: ReadRun) => void } = {},
+    options: {
+      readonly forgetsSettled?: boolean
+      readonly onSettled?: (found: ReadRun) => void
+      readonly recall?: (id: string) => void
+    } = {},
   ) {
     this.#codec = codec
     this.#forgetsSettled = options.forgetsSettled ?? false
     this.#onSettled = options.onSettled
+    this.#recall = options.recall
   }
 
   /** A line of one run: a new one, or a state. */
@@ -62,7 +71,7 @@ export class TaskRunReading {
         if (found) known.set(number, found)
       },
       entered: (number, state, inputHash) => {
-        const found = known.get(number) ?? this.found.get(idOf(number))
+        const found = known.get(number) ?? this.#lookedUp(idOf(number))
         if (!found) return this.#createLost(idOf(number), state)
         known.set(number, found)
         if (inputHash !== undefined) found.run.inputHash = inputHash
@@ -70,6 +79,11 @@ export class TaskRunReading {
       },
     }
     readBatch(text, rows, this.#codec, only)
+  }
+
+  #lookedUp(id: string): ReadRun | undefined {
+    if (this.#recall && !this.found.has(id)) this.#recall(id)
+    return this.found.get(id)
   }
 
   #create(id: string, run: TaskRun): ReadRun | undefined {

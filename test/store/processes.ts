@@ -253,6 +253,8 @@ test('a folder that may only be read is read', async t => {
   const writer = start(t, 'writer', `${folder}/store`, 'w', 5, `${folder}/witness`)
   await writer.ended
   const names = readdirSync(`${folder}/store/journals`)
+  // A store is its owner's alone, unless the owner lets others in.
+  for (const name of ['', ...readdirSync(`${folder}/store`)]) chmodSync(`${folder}/store/${name}`, 0o755)
   // Root may do everything, and becomes somebody else.
   const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
   const bin = fileURLToPath(new URL('../../dist/lib/cli/bin.js', import.meta.url))

@@ -6,6 +6,7 @@
 import { types } from 'node:util'
 import { type Codec, tooLarge } from '../core/store.js'
 import { keptCopy } from './kept.js'
+import { isPlainJson } from './plain.js'
 import { define, kinds, tag } from './shapes.js'
 import { leastSize } from './text-size.js'
 import { encode, fromWire } from './wire.js'
@@ -13,6 +14,7 @@ import { encode, fromWire } from './wire.js'
 /** The codec of stores: the rules of `wire.ts`, written as JSON. */
 export const codec: Codec = {
   encode(value, limit = Number.POSITIVE_INFINITY) {
+    if (isPlainJson(value, limit)) return JSON.stringify(value)
     const least = limit === Number.POSITIVE_INFINITY ? 0 : leastSize(value, limit)
     if (least > limit) throw new RangeError(tooLarge(least, limit, 'or more'))
     const { wire, json } = encode(value, 'value', { purpose: 'stored', borrows: true })

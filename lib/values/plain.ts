@@ -62,7 +62,9 @@ class Look {
   private fields(record: Record<string, unknown>, depth: number): boolean {
     for (const key of Object.keys(record)) {
       this.left -= key.length + 3
-      if (key === tag || !this.at(record[key], depth)) return false
+      // A getter is asked once, and what it gives the second time may be something else.
+      const field = Object.getOwnPropertyDescriptor(record, key)
+      if (key === tag || field === undefined || field.get || !this.at(field.value, depth)) return false
     }
     return this.left >= 0
   }

@@ -257,7 +257,9 @@ test('a definition knows the file it is in', async t => {
   const here = define()
   t.equal(here.file, fileURLToPath(import.meta.url))
   t.equal(here.stamp, (({ mtimeMs, size }) => `${mtimeMs}:${size}`)(statSync(here.file!)))
-  t.equal([1].map(() => define())[0], here)
+  const other = [1].map(() => define())[0]
+  t.match(other, { file: here.file, stamp: here.stamp })
+  t.ok(other!.position! > here.position!)
 })
 
 test('a definition in eval says where it is', async t => {
@@ -266,8 +268,8 @@ test('a definition in eval says where it is', async t => {
     const define = () => callSite(define)
     return runInThisContext('define => define()', { filename })(define)
   }
-  t.strictSame(run('[eval]'), { file: '[eval]', stamp: undefined })
-  t.strictSame(run('REPL1'), { file: 'REPL1', stamp: undefined })
+  t.strictSame(run('[eval]'), { file: '[eval]', stamp: undefined, position: 10 })
+  t.strictSame(run('REPL1'), { file: 'REPL1', stamp: undefined, position: 10 })
   t.equal(run('file:///a%20b/c.mjs?v=2#x').file, '/a b/c.mjs')
   t.equal(run('/a b/c.ts?tsx-namespace=1').file, '/a b/c.ts')
 })

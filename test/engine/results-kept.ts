@@ -37,40 +37,23 @@ const stores: Record<string, (t: Test) => Store> = {
 }
 
 for (const [kind, storeFor] of Object.entries(stores)) {
-  test(`a later attempt takes over what a task gave, not what the body made of it: ${kind}`, async t => {
-    const engine = engineFor(t, { store: storeFor(t) })
-    let failures = 2
-    const job = flow(
-      'job',
-      async () => {
-        const loaded = change(await load())
-        if (failures-- > 0) throw new Error('once more')
-        return loaded
-      },
-      { retries: 2 },
-    )
-    loads = 0
-    t.strictSame(await engine.run(job), right)
-    t.equal(loads, 1)
-  })
-
-  test(`a later attempt takes over what a subflow gave, not what the body made of it: ${kind}`, async t => {
-    const engine = engineFor(t, { store: storeFor(t) })
-    let failures = 2
-    const sub = flow('sub', async () => load())
-    const job = flow(
-      'job',
-      async () => {
-        const loaded = change(await sub())
-        if (failures-- > 0) throw new Error('once more')
-        return loaded
-      },
-      { retries: 2 },
-    )
-    loads = 0
-    t.strictSame(await engine.run(job), right)
-    t.equal(loads, 1)
-  })
+  for (const [giver, give] of Object.entries({ task: load, subflow: flow('sub', async () => load()) }))
+    test(`a later attempt takes over what a ${giver} gave, not what the body made of it: ${kind}`, async t => {
+      const engine = engineFor(t, { store: storeFor(t) })
+      let failures = 2
+      const job = flow(
+        'job',
+        async () => {
+          const loaded = change(await give())
+          if (failures-- > 0) throw new Error('once more')
+          return loaded
+        },
+        { retries: 2 },
+      )
+      loads = 0
+      t.strictSame(await engine.run(job), right)
+      t.equal(loads, 1)
+    })
 
   test(`a run that is resumed takes over what was given, not what bodies made of it: ${kind}`, async t => {
     const engine = engineFor(t, { store: storeFor(t) })

@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { ConcurrentExecutor, createEngine, flow, JsonStore, MemoryStore, ParallelExecutor, task } from 'mintaka'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { violations } from './fixtures/invariants.js'
 
 // Who opens a store: the main thread, or a thread of the user's own. Never one that carries out tasks.
@@ -20,7 +20,8 @@ export async function open() {
 }
 `
 
-test('a thread that carries out tasks opens no store, neither the default one nor any other', async t => {
+/** A folder in which the default store would be made, as `home`. */
+function folderWithHome(t: Test): string {
   const folder = t.testdir()
   const before = process.env['MINTAKA_HOME']
   process.env['MINTAKA_HOME'] = `${folder}/home`
@@ -28,6 +29,11 @@ test('a thread that carries out tasks opens no store, neither the default one no
     if (before === undefined) delete process.env['MINTAKA_HOME']
     else process.env['MINTAKA_HOME'] = before
   })
+  return folder
+}
+
+test('a thread that carries out tasks opens no store, neither the default one nor any other', async t => {
+  const folder = folderWithHome(t)
   writeFileSync(`${folder}/tasks.mjs`, module(`${folder}/other`))
   const open = task.fromModule<[], unknown>(pathToFileURL(`${folder}/tasks.mjs`).href, 'open')
   await using engine = createEngine({ store: new MemoryStore() })
@@ -38,13 +44,7 @@ test('a thread that carries out tasks opens no store, neither the default one no
 })
 
 test('tasks that are sent to threads write to the store of their flow, and open none', async t => {
-  const folder = t.testdir()
-  const before = process.env['MINTAKA_HOME']
-  process.env['MINTAKA_HOME'] = `${folder}/home`
-  t.teardown(() => {
-    if (before === undefined) delete process.env['MINTAKA_HOME']
-    else process.env['MINTAKA_HOME'] = before
-  })
+  const folder = folderWithHome(t)
   const twice = task('twice', (n: number) => n * 2)
   for (const executor of [new ParallelExecutor({ threads: 2 }), new ConcurrentExecutor()]) {
     await using engine = createEngine({ store: new JsonStore({ folder: `${folder}/own` }) })

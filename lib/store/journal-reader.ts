@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { LogEntry } from '../core/logger.js'
@@ -107,11 +108,14 @@ export class JournalReader {
     return files.map(file => ({ path: join(this.#folder, file), sealed: !isOld }))
   }
 
-  /** Reads what was recorded in place of the writer. The journal itself has been read to its end. */
+  /**
+   * Reads what was recorded in place of the writer. The journal itself has been read to its end. This file was made
+   * whole, so what follows its last newline is damaged, not on its way.
+   */
   async #readEnd(path: string, isOld: boolean): Promise<void> {
     const ended = new Map<string, Line>()
     const onDamage = (damage: Damage) => this.damage.push(damage)
-    await scanWholeLines(
+    const end = await scanWholeLines(
       path,
       0,
       raw => {
@@ -122,6 +126,8 @@ export class JournalReader {
       },
       { sealed: !isOld, onDamage },
     )
+    const bytes = (statSync(path, { throwIfNoEntry: false })?.size ?? end) - end
+    if (bytes > 0) onDamage({ path, offset: end, bytes })
     this.ended = ended
     for (const entry of this.flowRuns.values()) {
       const line = ended.get(latin1(quoted(entry.run.id)))

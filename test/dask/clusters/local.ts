@@ -85,7 +85,7 @@ test('a worker that is killed is started again', async t => {
   const [worker] = descendantsOf(process.pid).filter(pid => commandOf(pid).includes('dask-worker.js'))
   process.kill(worker ?? 0, 'SIGKILL')
   await workersNamed(cluster.schedulerAddress, [])
-  t.notOk(cluster.isWhole)
+  while (cluster.isWhole) await delay(5) // the scheduler sees a connection end before we see a process end
   await workersNamed(cluster.schedulerAddress, [0])
   while (!cluster.isWhole) await delay(20)
   t.strictSame(cluster.lines.slice(1), ['Worker 0 was ended by SIGKILL; it is started again.'])

@@ -1,0 +1,82 @@
+import { test } from 'tap'
+import { nextOccurrences, occurrencesOf, type Schedule } from '../../lib/deployments/schedule.js'
+
+const timezone = 'America/New_York'
+const next = (schedule: Schedule, at: string, count = 3) =>
+  nextOccurrences(schedule, Date.parse(at), count).map(time => new Date(time).toISOString().slice(0, 16))
+
+test('a time on which it is asked counts', async t => {
+  for (const schedule of [{ intervalMs: 3_600_000 }, { cron: '0 * * * *' }, { rrule: 'FREQ=HOURLY' }]) {
+    t.strictSame(next(schedule, '2026-05-05T12:00Z', 2), ['2026-05-05T12:00', '2026-05-05T13:00'])
+    t.strictSame(next(schedule, '2026-05-05T12:00:00.001Z', 1), ['2026-05-05T13:00'])
+  }
+})
+
+test('from a day on the local hour stays when clocks change', async t => {
+  const daily = { intervalMs: 86_400_000, anchor: '2026-01-01T09:00', timezone }
+  t.strictSame(next(daily, '2026-03-07T00:00Z'), ['2026-03-07T14:00', '2026-03-08T13:00', '2026-03-09T13:00'])
+})
+
+test('below a day the time between two stays', async t => {
+  const hourly = { intervalMs: 3_600_000, timezone }
+  t.strictSame(next(hourly, '2026-11-01T05:00Z'), ['2026-11-01T05:00', '2026-11-01T06:00', '2026-11-01T07:00'])
+})
+
+test('an anchor may be a local time, or one that says its offset, and lie in the future', async t => {
+  t.strictSame(next({ intervalMs: 7_200_000, anchor: '2030-01-01T01:00Z' }, '2026-05-05T12:00Z', 1), [
+    '2026-05-05T13:00',
+  ])
+  t.strictSame(next({ intervalMs: 7_200_000, anchor: '2030-01-01T01:00+01:00' }, '2026-05-05T12:00Z', 1), [
+    '2026-05-05T12:00',
+  ])
+})
+
+test('cron can ask for both the day of the month and of the week', async t => {
+  const secondFriday = { cron: '0 0 8-14 * FRI', dayOr: false }
+  t.strictSame(next(secondFriday, '2026-03-01T00:00Z', 2), ['2026-03-13T00:00', '2026-04-10T00:00'])
+})
+
+test('a rule may be lines of a calendar, with a beginning, an end and exceptions', async t => {
+  const rrule = [
+    'DTSTART;TZID=America/New_York:20260301T023000',
+    'RRULE:FREQ=DAILY;COUNT=4',
+    'EXDATE;TZID=America/New_York:20260302T023000',
+    'RDATE;TZID=America/New_York:20260401T120000',
+  ].join('\n')
+  const times = ['2026-03-01T07:30', '2026-03-03T07:30', '2026-03-04T07:30', '2026-04-01T16:00']
+  t.strictSame(next({ rrule }, '2026-01-01T00:00Z', 10), times)
+  t.strictSame(next({ rrule: 'FREQ=DAILY;UNTIL=20260401T120000Z', timezone }, '2026-04-01T00:00Z', 10), [
+    '2026-04-01T04:00',
+  ])
+})
+
+test('a rule of every minute since 2020 costs nothing', async t => {
+  t.strictSame(next({ rrule: 'FREQ=MINUTELY;INTERVAL=7' }, '2026-05-05T12:00Z', 1), ['2026-05-05T12:06'])
+})
+
+test('rare times are found, and there may be none', async t => {
+  const monday29 = { rrule: 'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO' }
+  t.strictSame(next(monday29, '2026-01-01T00:00Z', 2), ['2044-02-29T00:00', '2072-02-29T00:00'])
+  t.strictSame(next({ rrule: 'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30' }, '2026-01-01T00:00Z'), [])
+  t.strictSame(next({ cron: '0 0 30 2 *' }, '2026-01-01T00:00Z'), [])
+})
+
+test('what is wrong with a schedule is named', async t => {
+  const wrong: [unknown, RegExp][] = [
+    [undefined, /has one of intervalMs, cron, rrule/],
+    [{ every: 5 }, /has one of intervalMs, cron, rrule/],
+    [{ cron: '* * * * *', rrule: 'FREQ=DAILY' }, /has one of/],
+    [{ cron: '* * * * *', anchor: '2020-01-01' }, /with cron may also have timezone, dayOr, but no 'anchor'/],
+    [{ intervalMs: 10 }, /intervalMs is a whole number of milliseconds from 1000 on, not 10/],
+    [{ intervalMs: '5m' }, /intervalMs is a whole number/],
+    [{ intervalMs: 5000, anchor: 'monday' }, /anchor is a date and time, such as .*, not "monday"/],
+    [{ cron: 'every day' }, /cron is five fields .* not "every day"/],
+    [{ cron: 5 }, /cron is five fields/],
+    [{ cron: '* * * * *', timezone: 'Vienna' }, /timezone is the name of a time zone, .*, not "Vienna"/],
+    [{ rrule: 'every day' }, /rrule is a recurrence rule of RFC 5545/],
+    [{ rrule: 7 }, /rrule is a recurrence rule of RFC 5545/],
+    [{ rrule: 'DTSTART;TZID=Europe/Vienna:20260301T023000\nRRULE:FREQ=DAILY', timezone }, /Leave one of them out/],
+  ]
+  for (const [schedule, message] of wrong)
+    t.throws(() => occurrencesOf(schedule as Schedule), { code: 'INVALID_OPTION', message })
+})

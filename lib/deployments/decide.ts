@@ -1,12 +1,12 @@
 import type { Occurrences } from './schedules/occurrences.js'
 
-/** What happens to an occurrence that is due while a run of its deployment has not ended. */
+/** What becomes of an occurrence that is due while another run of its deployment has not ended. */
 export type OverlapPolicy = 'allow' | 'skip' | 'queue'
 
 /** Which of the occurrences that nobody was there to start are made up for. */
 export type CatchUpPolicy = 'none' | 'last' | 'all'
 
-/** How a deployment stands when it is looked at. Times are epoch milliseconds. */
+/** How a deployment stands when somebody looks at it. Times are epoch milliseconds. */
 export interface Standing {
   readonly now: number
   readonly occurrences: Occurrences
@@ -25,66 +25,77 @@ export interface Standing {
 export interface Decision {
   /** When it was due. */
   readonly at: number
-  /** `missed`: it is over, and not made up for. `skip`: another one is running. `queue`: it waits for that one. */
-  readonly type: 'start' | 'queue' | 'skip' | 'missed'
+  /** `queue`: it waits until no other run of the deployment is running. `skip`: it is left out because one is. */
+  readonly type: 'start' | 'queue' | 'skip'
 }
 
-/** The most occurrences that are decided at once; what is left is decided right after. */
-export const mostAtOnce = 100
+export interface Decisions {
+  readonly decisions: readonly Decision[]
+  /** Those that are not made up for, of this look. */
+  readonly missed: { readonly count: number; readonly first: number; readonly last: number } | undefined
+  /** What follows has to be decided yet; if that is before now, right after this. */
+  readonly decidedUntil: number
+}
+
+/** The most occurrences that one look decides. */
+const mostAtOnce = 100
 
 /**
  * What is to be done about the occurrences of a deployment that are due. A pure function: whoever carries it out claims
- * each occurrence first, so that of several who decide the same one does it.
+ * each occurrence first, so that of several who decide alike one does it.
  */
-export function decide(standing: Standing): { readonly decisions: readonly Decision[]; readonly decidedUntil: number } {
-  const { queued, decidedUntil } = standing
+export function decide(standing: Standing): Decisions {
   const due = dueOf(standing)
-  const missed = missedOf(due, standing)
+  const wanted = wantedOf(due, standing)
+  const missed = due.slice(0, due.length - wanted.length)
   const decisions: Decision[] = []
-  let running = standing.running
-  let waiting = queued.length
-  for (const at of queued) {
-    if (running > 0) break
+  let others = standing.running
+  const start = (at: number) => {
     decisions.push({ at, type: 'start' })
-    running += 1
-    waiting -= 1
+    others += 1
   }
-  for (const at of due) {
-    const type = missed.has(at) ? 'missed' : whenDue(standing.overlap, running + waiting)
-    decisions.push({ at, type })
-    if (type === 'start') running += 1
-    if (type === 'queue') waiting += 1
+  const [next, ...waiting] = standing.queued
+  if (next !== undefined && others === 0) start(next)
+  else others += next === undefined ? 0 : 1
+  others += waiting.length
+  for (const at of wanted) {
+    if (others === 0 || standing.overlap === 'allow') start(at)
+    else {
+      decisions.push({ at, type: standing.overlap })
+      if (standing.overlap === 'queue') others += 1
+    }
   }
-  return { decisions, decidedUntil: due.at(-1) ?? decidedUntil }
+  const [first, last] = [missed[0], missed.at(-1)]
+  return {
+    decisions,
+    missed: first === undefined || last === undefined ? undefined : { count: missed.length, first, last },
+    decidedUntil: due.at(-1) ?? standing.decidedUntil,
+  }
 }
 
-/** The first occurrence after all that has been decided; `undefined`: there is none. */
-export function nextDue({ occurrences, decidedUntil }: Pick<Standing, 'occurrences' | 'decidedUntil'>): number | undefined {
-  for (const at of occurrences.from(decidedUntil + 1)) return at
+/** The first occurrence that has not been decided; `undefined`: there is none. */
+export function nextDue(standing: Pick<Standing, 'occurrences' | 'decidedUntil'>): number | undefined {
+  for (const at of standing.occurrences.from(standing.decidedUntil + 1)) return at
   return undefined
 }
 
-function dueOf({ occurrences, decidedUntil, now, catchUp, lateAfterMs }: Standing): readonly number[] {
+/** Those that are due, the earliest first. A month of missed seconds is not decided in one look. */
+function dueOf({ occurrences, decidedUntil, now }: Standing): readonly number[] {
   const due: number[] = []
-  // Of thousands that were missed only those are looked at of which one may be wanted.
-  const from = catchUp === 'none' ? Math.max(decidedUntil, now - lateAfterMs) + (decidedUntil < now - lateAfterMs ? 0 : 1) : decidedUntil + 1
-  for (const at of occurrences.from(from)) {
-    if (at > now) break
+  for (const at of occurrences.from(decidedUntil + 1)) {
+    if (at > now || due.length === mostAtOnce) break
     due.push(at)
-    if (catchUp === 'last' && due.length > 2 * mostAtOnce) due.splice(0, mostAtOnce)
-    if (catchUp !== 'last' && due.length === mostAtOnce) break
   }
   return due
 }
 
-function missedOf(due: readonly number[], { catchUp, now, lateAfterMs }: Standing): ReadonlySet<number> {
-  const missed = due.filter(at => at < now - lateAfterMs)
-  if (catchUp === 'all') return new Set()
-  // If something else is due right now, that makes up for those before.
-  if (catchUp === 'last' && missed.length === due.length) missed.pop()
-  return new Set(missed)
-}
-
-function whenDue(overlap: OverlapPolicy, others: number): Decision['type'] {
-  return others === 0 || overlap === 'allow' ? 'start' : overlap
+/** Those of the due that are not missed, or made up for. The last of many is known when the look reaches the present. */
+function wantedOf(due: readonly number[], { occurrences, catchUp, now, lateAfterMs }: Standing): readonly number[] {
+  if (catchUp === 'all') return due
+  const timely = due.filter(at => at >= now - lateAfterMs)
+  if (timely.length > 0 || catchUp === 'none') return timely
+  const last = due.at(-1)
+  if (last === undefined) return due
+  for (const following of occurrences.from(last + 1)) return following > now ? [last] : []
+  return [last]
 }

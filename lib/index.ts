@@ -3,6 +3,7 @@
 export type { Annotations } from './core/annotations.js'
 export type { FlowContext, TaskContext } from './core/context.js'
 export type { CallGroup, DivergenceReport } from './core/divergence.js'
+export type { Document, Documents } from './core/documents.js'
 export { type ErrorCode, isMintakaError, MintakaError } from './core/errors.js'
 export type { EngineEvent } from './core/event.js'
 export type {

@@ -27,6 +27,7 @@ const floors: Record<string, Floor> = {
     node: true,
   },
   'lib/testing': { imports: ['lib/core', 'lib/values'], packages: true, node: true },
+  'lib/deployments': { imports: ['lib/flow.ts', 'lib/core', 'lib/values', 'lib/engine'], packages: true, node: true },
   'lib/cli': {
     imports: [
       'lib/create-engine.ts',
@@ -35,6 +36,7 @@ const floors: Record<string, Floor> = {
       'lib/core',
       'lib/values',
       'lib/dask',
+      'lib/deployments',
       'lib/engine',
       'lib/executors',
       'lib/shipping',
@@ -44,7 +46,7 @@ const floors: Record<string, Floor> = {
     node: true,
   },
   lib: {
-    imports: ['lib/core', 'lib/values', 'lib/store', 'lib/shipping', 'lib/engine', 'lib/executors'],
+    imports: ['lib/core', 'lib/values', 'lib/store', 'lib/shipping', 'lib/engine', 'lib/executors', 'lib/deployments'],
     packages: true,
     node: true,
   },

@@ -1,3 +1,4 @@
+import type { Documents } from './documents.js'
 import type { LogEntry } from './logger.js'
 import type { FlowRun, Run, TaskRun } from './run.js'
 import type { Completed, State, StateName, StateType } from './state.js'
@@ -71,6 +72,9 @@ export interface Store {
   unclaim(key: string, generation: number): Promise<void>
   /** Ends the runs of owners that have died since the store was opened, as opening it does. */
   recover?(): Promise<void>
+  /** Needed for deployments only. */
+  readonly documents?: Documents
+
   /** Leaves a command in the inbox of the engine that owns a run. */
   post(owner: string, command: Command): Promise<void>
   /** Takes the commands out of an inbox, in the order in which they were posted. */

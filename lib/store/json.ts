@@ -27,6 +27,7 @@ import { Cache } from './cache.js'
 import { type Catalogue, emptyCatalogue, readCatalogue } from './catalogue.js'
 import { Claims } from './claims.js'
 import { endRunsOfTheDead, type FinishedJournal } from './crashed.js'
+import { JsonDocuments } from './documents.js'
 import {
   fileName,
   makeFolder,
@@ -97,6 +98,7 @@ export class JsonStore implements Store {
   /** Flow runs whose end has not been saved. */
   readonly #open = new Map<string, FlowRun>()
   #folding: Folding | undefined
+  #documents: JsonDocuments | undefined
   /** Flow runs that have ended since the journal was looked at for what may leave it. */
   #endedFlowRuns = 0
   #posted = 0
@@ -280,6 +282,15 @@ export class JsonStore implements Store {
     const finished = await this.#finished(this.#opened, this.#catalogue().folded)
     await folding.idle()
     return prune(options, { folder: this.#folder, folding, temporary: () => this.#temporary(), finished })
+  }
+
+  get documents(): JsonDocuments {
+    this.#documents ??= new JsonDocuments({
+      folder: this.folder,
+      isWritable: () => this.#journal !== undefined,
+      warn: message => this.#surroundings?.warn(message),
+    })
+    return this.#documents
   }
 
   async post(owner: string, command: Command): Promise<void> {

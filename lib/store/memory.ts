@@ -14,6 +14,7 @@ import {
   type StoreSurroundings,
 } from '../core/store.js'
 import { notWanted } from './lines.js'
+import { MemoryDocuments } from './memory-documents.js'
 
 /**
  * Remembers runs as long as the process lives, and acknowledges everything at once. Runs are read as copies. Results and
@@ -35,6 +36,7 @@ export class MemoryStore implements Store {
   readonly #logs = new Map<string, LogEntry[]>()
   readonly #cache = new Map<string, CacheEntry>()
   readonly #claims = new Map<string, Omit<Claim, 'isNew'>>()
+  readonly documents = new MemoryDocuments()
   readonly #inboxes = new Map<string, Command[]>()
 
   async open({ owner, codec }: Pick<StoreSurroundings, 'owner'> & Partial<StoreSurroundings>): Promise<void> {

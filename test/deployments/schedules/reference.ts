@@ -2,7 +2,7 @@ import { CronExpressionParser } from 'cron-parser'
 import { RRuleTemporal } from 'rrule-temporal'
 import { test } from 'tap'
 import { nextOccurrences, occurrencesOf, type Schedule } from '../../../lib/deployments/schedule.js'
-import { randomFrom } from '../../fixtures/fuzz.js'
+import { Random } from '../../fixtures/random.js'
 import { walkedCron, walkedInterval } from './fixtures/walks.js'
 
 // A thousand random schedules in five time zones, around the days when clocks change, against other implementations:
@@ -21,9 +21,10 @@ const changes = [
 ]
 const hour = 60 * 60 * 1000
 const day = 24 * hour
-const seed = Number(process.env['MINTAKA_SEED'] ?? 20_261_123)
-const below = randomFrom(seed)
-const oneOf = <T>(items: readonly T[]): T => items[below(items.length)]!
+const seed = Number(process.env['SEED'] ?? 20_261_123)
+const random = new Random(seed)
+const below = (end: number) => random.below(end)
+const oneOf = <T>(items: readonly T[]): T => random.of(items)
 const some = (from: number, to: number, many: number) =>
   [...new Set(Array.from({ length: many }, () => from + below(to - from + 1)))].sort((a, b) => a - b)
 

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { errorCodes } from '../lib/core/errors.js'
 import { reviveState, type StateFields } from '../lib/core/state.js'
 import { transitions } from '../lib/core/transitions.js'
+import { pages, read, root } from './fixtures/docs/pages.js'
 
 const doc = (name: string) => readFileSync(new URL(`../docs/${name}`, import.meta.url), 'utf8')
 
@@ -32,7 +33,7 @@ test('each error code has one heading, and each heading is a code', async t => {
 })
 
 test('every link of the documents leads to a file, and every #place to a heading', async t => {
-  for (const [name, text] of documents()) {
+  for (const { name, text } of pages()) {
     for (const [, target = '', anchor] of text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)) {
       const url = new URL(target === '' ? name : target, new URL(name, root))
       const there = target === '' ? text : read(url)
@@ -41,21 +42,6 @@ test('every link of the documents leads to a file, and every #place to a heading
     }
   }
 })
-
-const root = new URL('../', import.meta.url)
-
-/** Every page, by its path from the root of the repository. */
-function documents(): [name: string, text: string][] {
-  const inside = (folder: string) =>
-    readdirSync(new URL(folder, root), { recursive: true, encoding: 'utf8' }).map(name => `${folder}${name}`)
-  const names = [...readdirSync(root), ...inside('docs/'), ...inside('examples/')].filter(name => name.endsWith('.md'))
-  return names.map(name => [name, read(new URL(name, root)) ?? ''])
-}
-
-function read(url: URL): string | undefined {
-  if (!existsSync(url)) return undefined
-  return statSync(url).isDirectory() ? '' : readFileSync(url, 'utf8')
-}
 
 /** As they are linked to: lower case, words joined by hyphens. */
 function headingsOf(text: string): string[] {

@@ -1,0 +1,103 @@
+// What the documents tell their readers to write, to type and to expect is so.
+
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Test, test } from 'tap'
+import { parseAllDocuments } from 'yaml'
+import { main } from '../dist/lib/cli/main.js'
+import { commandsOf, mintakaCommand, missingFor } from './fixtures/docs/commands.js'
+import { type Block, blocksOf, pages } from './fixtures/docs/pages.js'
+import { programsOf } from './fixtures/docs/printed.js'
+import { typeErrors } from './fixtures/docs/type-check.js'
+
+const blocks = pages().map(blocksOf)
+const blocksIn = (language: string) => blocks.flat().filter(block => block.language === language)
+const commands = pages().flatMap(commandsOf)
+const placeOf = ({ page, line }: Block) => `${page}:${line}`
+
+test('every block of code says what it is', async t => {
+  const known = ['ts', 'sh', 'console', 'json', 'yaml', 'mermaid', 'dockerfile', 'python', 'text']
+  t.strictSame(
+    blocks
+      .flat()
+      .filter(({ language }) => !known.includes(language))
+      .map(placeOf),
+    [],
+  )
+})
+
+test('what is written in TypeScript compiles in the project of a user', async t => {
+  t.strictSame(typeErrors(blocks.map(ofPage => ofPage.filter(({ language }) => language === 'ts'))), [])
+})
+
+test('a program that says what it prints does print it', async t => {
+  for (const { block, prints } of programsOf(blocks.flat()))
+    t.strictSame(await output(t, block), prints, placeOf(block))
+})
+
+test('JSON and YAML can be read', async t => {
+  for (const block of blocksIn('json')) t.doesNotThrow(() => JSON.parse(block.code), placeOf(block))
+  for (const block of blocksIn('yaml')) {
+    t.strictSame(
+      parseAllDocuments(block.code).flatMap(({ errors }) => errors),
+      [],
+      placeOf(block),
+    )
+  }
+})
+
+test('every command of mintaka is there, with its options', async t => {
+  const wrong: string[] = []
+  const asked = new Map<string, Help>()
+  for (const { page, text } of commands) {
+    const command = mintakaCommand(text)
+    if (!command) continue
+    const words = command.words.join(' ')
+    if (!asked.has(words)) asked.set(words, await helpOf(t, command.words))
+    const { verb, isGroup, help } = asked.get(words) as Help
+    const isThere = verb !== undefined && (!isGroup || verb === words)
+    const strange = command.options.filter(option => !new RegExp(`(^|\\s)${option}\\b`).test(help))
+    if (!isThere) wrong.push(`${page}: ${text}: there is no such verb`)
+    else if (strange.length > 0) wrong.push(`${page}: ${text}: there is no ${strange.join(', ')}`)
+  }
+  t.strictSame(wrong, [])
+})
+
+test('every script and every file that is to be run is there', async t => {
+  const wrong = commands.map(({ page, text }) => ({ page, text, missing: missingFor(text) }))
+  t.strictSame(
+    wrong.filter(({ missing }) => missing !== undefined),
+    [],
+  )
+})
+
+/** What a program prints that stands in a file of its own. */
+async function output(t: Test, { code }: Block): Promise<string[]> {
+  const folder = t.testdir({ 'program.ts': code, 'tsconfig.json': '{}' })
+  const env = { PATH: process.env['PATH'], MINTAKA_HOME: join(folder, 'home'), MINTAKA_LOG: 'silent' }
+  const args = ['--import', import.meta.resolve('tsx'), join(folder, 'program.ts')]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: folder, env })
+  return stdout.trimEnd().split('\n')
+}
+
+interface Help {
+  /** The words of the verb that was understood. */
+  readonly verb: string | undefined
+  readonly isGroup: boolean
+  readonly help: string
+}
+
+/** What the command line says about itself, asked as people ask it. */
+async function helpOf(t: Test, words: readonly string[]): Promise<Help> {
+  const written = t.capture(process.stdout, 'write', () => true)
+  const ignored = t.capture(process.stderr, 'write', () => true)
+  const code = await main([...words, '--help'])
+  written.restore()
+  ignored.restore()
+  const help = written()
+    .map(({ args }) => String(args[0]))
+    .join('')
+  const [, verb, rest = ''] = /^Usage: mintaka((?: [a-z-]+)*)(.*)$/m.exec(help) ?? []
+  return { verb: code === 0 ? verb?.trim() : undefined, isGroup: rest.includes('[command]'), help }
+}

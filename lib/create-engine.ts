@@ -8,6 +8,8 @@ import type { FlowRun, TaskRun } from './core/run.js'
 import type { FlowRunFilter, Store, StoredRun } from './core/store.js'
 import type { Surroundings } from './core/surroundings.js'
 import { defaultMaxFlowDepth } from './default-engine.js'
+import type { Deployments } from './deployments/deployments.js'
+import { deploymentsOf } from './deployments/of-engine.js'
 import { Engine as EngineOfRuns } from './engine/engine.js'
 import { atLevel, levelFromEnvironment, stderrLogger } from './engine/logger.js'
 import { realSurroundings } from './engine/surroundings.js'
@@ -64,6 +66,8 @@ export interface Engine extends AsyncDisposable {
     list(flowRunId: string): Promise<StoredRun<TaskRun>[]>
     get(id: string): Promise<StoredRun<TaskRun> | undefined>
   }
+  /** What is deployed, and its runs that have not ended. Every function rejects if the store keeps no documents. */
+  readonly deployments: Deployments
   /** The log of a flow run and its task runs, in order. */
   logs(flowRunId: string): Promise<LogEntry[]>
   /** Everything that happens from now on. The iteration ends with the signal, or when the engine is closed. */
@@ -134,6 +138,7 @@ export function faceOf(engine: EngineOfRuns): Engine {
     },
     flowRuns: engine.flowRuns,
     taskRuns: engine.taskRuns,
+    deployments: deploymentsOf(engine),
     logs: id => engine.logs(id),
     events: options => engine.events(options),
     cancel: (id, reason) => engine.cancel(id, reason),

@@ -9,6 +9,7 @@ import { check, checkOptions } from './core/options.js'
 import type { RetryDelay } from './core/retry.js'
 import { type Completed, type State, states } from './core/state.js'
 import { defaultEngine } from './default-engine.js'
+import type { Deployment } from './deployments/deployment.js'
 import type { FlowDefinition } from './engine/definitions.js'
 import type { Engine } from './engine/engine.js'
 import { currentScope } from './engine/scope.js'
@@ -192,6 +193,7 @@ function change(
 export interface Loading {
   defined(flow: Flow<unknown[], unknown>): void
   called(flowName: string): void
+  deployed?(deployment: Deployment): void
 }
 
 const loads = new AsyncLocalStorage<Loading>()
@@ -202,6 +204,11 @@ const loads = new AsyncLocalStorage<Loading>()
  */
 export function whileLoading<T>(loading: Loading, load: () => T): T {
   return loads.run(loading, load)
+}
+
+/** What loads the file whose code runs now, if it is loaded for its flows only. */
+export function loadInProgress(): Loading | undefined {
+  return loads.getStore()
 }
 
 /** While a file is loaded for its flows only: the future of a call of a flow, which never settles. */

@@ -27,7 +27,11 @@ const floors: Record<string, Floor> = {
     node: true,
   },
   'lib/testing': { imports: ['lib/core', 'lib/values'], packages: true, node: true },
-  'lib/deployments': { imports: ['lib/flow.ts', 'lib/core', 'lib/values', 'lib/engine'], packages: true, node: true },
+  'lib/deployments': {
+    imports: ['lib/flow.ts', 'lib/shipping/locate.ts', 'lib/core', 'lib/values', 'lib/engine'],
+    packages: true,
+    node: true,
+  },
   'lib/cli': {
     imports: [
       'lib/create-engine.ts',

@@ -108,12 +108,13 @@ function flowContext(): never {
   throw new MintakaError('OUTSIDE_RUN', `flowContext() was called ${where}. Call it in the function of a flow.`)
 }
 
-/** Stands for engines, executors and stores, so that a line that makes one at the top level of a file does no harm. */
+/** Stands for engines, executors, stores, deployments and services, so that a line that makes one at the top level of a file does no harm. */
 class Inert {
   use(): this {
     return this
   }
   async close(): Promise<void> {}
+  async stop(): Promise<void> {}
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
@@ -140,6 +141,8 @@ export const door = {
   Failed: (error: unknown, message?: string) => states.failed(Date.now(), error, message),
   Cancelled: (error?: unknown, message?: string) => states.cancelled(Date.now(), error, message),
   createEngine: () => new Inert(),
+  deployment: () => new Inert(),
+  serve: async () => new Inert(),
   SequentialExecutor: Inert,
   ConcurrentExecutor: Inert,
   ParallelExecutor: Inert,

@@ -2,6 +2,8 @@
 export interface WorkerDoor {
   task(name: string, fn: unknown): unknown
   flow(name: string, fn: unknown): unknown
+  deployment(): unknown
+  serve(): unknown
   taskContext(): unknown
   flowContext(): unknown
 }

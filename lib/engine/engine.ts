@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { MintakaError } from '../core/errors.js'
 import type { EngineEvent } from '../core/event.js'
@@ -14,6 +13,7 @@ import { atExit } from './at-exit.js'
 import { publishChange } from './channels.js'
 import type { FlowDefinition } from './definitions.js'
 import { Events } from './events.js'
+import { idFromKey } from './id-from-key.js'
 import type { LeveledLogger } from './logger.js'
 import { type ResumeRequest, Resumption } from './resume.js'
 import { FlowLife, type FlowStart } from './run-flow.js'
@@ -395,12 +395,4 @@ function idUnderKey(flowName: string, key: string, parent: FlowLife | undefined)
     id = idFromKey([flowName, key, times])
   }
   return { id, previous }
-}
-
-function idFromKey(parts: readonly unknown[]): string {
-  const digest = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
-  return BigInt(`0x${digest.slice(0, 24)}`)
-    .toString(36)
-    .padStart(16, '0')
-    .slice(0, 16)
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
@@ -144,4 +145,33 @@ test("a file's own copy of mintaka gives way to that of the command", async t =>
   })
   const mintaka = mintakaIn(folder)
   for (const file of ['main.mjs', 'main.cjs']) t.equal((await mintaka('run', file)).stdout, '1\n')
+})
+
+test('finds the deployments of a file, exported or not; else those of the files that it imports', async t => {
+  const folder = t.testdir({
+    'flows.mjs': "import { flow } from 'mintaka'\nexport const etl = flow('etl', () => 1)",
+    'daily.ts': `
+      import { deployment } from 'mintaka'
+      import { etl } from './flows.mjs'
+      deployment('hidden', etl)
+      export const daily = deployment('daily', etl, { tags: ['old'] })
+      export const again = deployment('daily', etl, { tags: ['new'] })
+      await etl()
+    `,
+    'all.mjs': "import './daily.ts'",
+  })
+  const load = new URL('../../dist/lib/cli/load/load.js', import.meta.url)
+  const script = `
+    const { loadFile } = await import('${load}')
+    const { deployments } = await loadFile(process.argv[1])
+    console.log(JSON.stringify(deployments.map(({ id, tags, file }) => [id, ...tags, file.slice(-8)])))
+  `
+  for (const file of ['daily.ts', 'all.mjs']) {
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script, join(folder, file)])
+    const expected = [
+      ['etl/hidden', 'daily.ts'],
+      ['etl/daily', 'new', 'daily.ts'],
+    ]
+    t.strictSame(JSON.parse(String(stdout) || 'null'), expected, String(stderr))
+  }
 })

@@ -63,9 +63,12 @@ test('contexts are where they belong', async t => {
   t.throws(() => inTask(door.flowContext), { code: 'OUTSIDE_RUN', message: /inside a task/ })
 })
 
-test('engines, executors and stores can be made and do nothing', async t => {
+test('engines, executors, stores, deployments and services can be made and do nothing', async t => {
   await using engine = door.createEngine()
   t.equal(engine.use(), engine)
+  t.ok(door.deployment())
+  await using service = await door.serve()
+  await service.stop()
   for (const name of [
     'SequentialExecutor',
     'ConcurrentExecutor',

@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import type { Deployment } from '../../deployments/deployment.js'
 import { definitionOf, type Flow, isFlow, whileLoading } from '../../flow.js'
 import { Failure } from '../print.js'
 import { installHooks } from './install.js'
@@ -11,6 +12,8 @@ export interface LoadedFile {
   /** The path as it was given, for sentences. */
   readonly path: string
   readonly flows: readonly FoundFlow[]
+  /** The deployments of a file, exported or not; if it defines none, those of the files that it imports. */
+  readonly deployments: readonly Deployment[]
   /** The flow that the file calls first at its top level. */
   readonly called: string | undefined
   /** The flow at whose call the file waits for ever: what stands below the call was not reached. */
@@ -33,6 +36,7 @@ export async function loadFile(path: string): Promise<LoadedFile> {
   const file = realpathSync(path)
   const defined = new Set<AnyFlow>()
   const end = new End()
+  const deployed: Deployment[] = []
   let called: string | undefined
   const loading = {
     defined(flow: AnyFlow) {
@@ -43,6 +47,10 @@ export async function loadFile(path: string): Promise<LoadedFile> {
       called ??= flowName
       end.isNear()
     },
+    deployed(deployment: Deployment) {
+      deployed.push(deployment)
+      end.notYet()
+    },
   }
   const whole = whileLoading(loading, () => import(pathToFileURL(file).href) as Promise<Record<string, unknown>>)
   const notice = setTimeout(() => process.stderr.write(`mintaka: ${path} is still being loaded\n`), noticeAfterMs)
@@ -50,7 +58,8 @@ export async function loadFile(path: string): Promise<LoadedFile> {
   try {
     const exports = await Promise.race([whole, end.reached])
     const flows = flowsOf(file, exports ?? {}, defined)
-    return { path, flows, called, stuckAt: exports ? undefined : called }
+    const deployments = deploymentsOf(file, exports ?? {}, deployed)
+    return { path, flows, deployments, called, stuckAt: exports ? undefined : called }
   } catch (error) {
     throw new Failure(`${path} could not be loaded.`, { cause: error })
   } finally {
@@ -107,6 +116,18 @@ function flowsOf(file: string, exports: Record<string, unknown>, defined: Readon
   for (const flow of defined) if (definitionOf(flow)?.definition.file === file) add(flow)
   if (found.size === 0) for (const flow of defined) add(flow)
   return [...found.values()]
+}
+
+/** Of several with one id, the later one. */
+function deploymentsOf(
+  file: string,
+  exports: Record<string, unknown>,
+  defined: readonly Deployment[],
+): readonly Deployment[] {
+  const visible = new Set(exported(exports).map(([, value]) => value))
+  const own = defined.filter(each => each.file === file || visible.has(each))
+  const last = new Map((own.length > 0 ? own : defined).map(each => [each.id, each]))
+  return [...last.values()]
 }
 
 /** Exports by name; also those of a CommonJS file, which are the properties of its default export. */

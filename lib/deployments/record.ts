@@ -1,0 +1,110 @@
+import type { Codec } from '../core/store.js'
+import { codec } from '../values/json.js'
+import type { CatchUpPolicy, OverlapPolicy } from './decide.js'
+import type { Limits } from './deployment.js'
+import type { Schedule } from './schedule.js'
+
+/** A deployment as the store has it. Times are epoch milliseconds. */
+export interface DeploymentRecord {
+  /** `flow-name/deployment-name` */
+  readonly id: string
+  readonly name: string
+  readonly flowName: string
+  /** The file that is loaded to run it. */
+  readonly file?: string | undefined
+  readonly description?: string | undefined
+  readonly parameters?: unknown
+  readonly schedule?: Schedule | undefined
+  readonly paused: boolean
+  readonly overlap: OverlapPolicy
+  readonly catchUp: CatchUpPolicy
+  readonly tags: readonly string[]
+  readonly limits?: Limits | undefined
+  readonly created: number
+  readonly updated: number
+  /** Occurrences after this time count: when it was created, resumed, or got another schedule. */
+  readonly scheduledFrom: number
+}
+
+/** A run that is to begin, or has begun and is looked after by whoever took it. Times are epoch milliseconds. */
+export interface ScheduledRun {
+  /** The id of the flow run that comes of it. */
+  readonly id: string
+  /** The name of that flow run: two words. */
+  readonly name: string
+  /** The id of its deployment. */
+  readonly deployment: string
+  readonly flowName: string
+  /** When it is to begin. */
+  readonly scheduledTime: number
+  readonly idempotencyKey: string
+  readonly parameters?: unknown
+  readonly tags: readonly string[]
+  readonly created: number
+  /** It waits until no other run of the deployment goes on. */
+  readonly queued?: true | undefined
+  /** The agent that carries it out. */
+  readonly takenBy?: Taker | undefined
+}
+
+/** An agent that has taken a run. */
+export interface Taker {
+  readonly agent: string
+  /** Its process, for people. */
+  readonly pid: number
+  readonly host: string
+}
+
+/** How far the schedule of a deployment has been decided. */
+export interface Cursor {
+  /** Every occurrence up to this time, and on it, has been decided. */
+  readonly decidedUntil: number
+}
+
+/** The kinds of documents that deployments are kept in. */
+export const kinds = { deployments: 'deployments', scheduled: 'scheduled', cursors: 'cursors' } as const
+
+/** A record as a document: parameters may hold what JSON lacks. Throws NOT_SENDABLE. */
+export function toDocument<T extends { readonly parameters?: unknown }>(record: T): unknown {
+  if (record.parameters === undefined) return record
+  return { ...record, parameters: JSON.parse(codec.encode(record.parameters)) }
+}
+
+/** `undefined`: the document is something else. */
+export function deploymentFrom(document: unknown): DeploymentRecord | undefined {
+  if (!has(document, ['id', 'name', 'flowName', 'overlap', 'catchUp'], ['created', 'updated', 'scheduledFrom']))
+    return undefined
+  return withParameters(document as DeploymentRecord, codec)
+}
+
+/** `undefined`: the document is something else. */
+export function scheduledFrom(document: unknown): ScheduledRun | undefined {
+  if (!has(document, ['id', 'name', 'deployment', 'flowName', 'idempotencyKey'], ['scheduledTime', 'created']))
+    return undefined
+  return withParameters(document as ScheduledRun, codec)
+}
+
+export function cursorFrom(document: unknown): Cursor | undefined {
+  return has(document, [], ['decidedUntil']) ? (document as Cursor) : undefined
+}
+
+function withParameters<T extends { readonly parameters?: unknown; readonly tags: unknown }>(
+  record: T,
+  { decode }: Codec,
+): T | undefined {
+  if (!Array.isArray(record.tags)) return undefined
+  if (record.parameters === undefined) return record
+  try {
+    return { ...record, parameters: decode(JSON.stringify(record.parameters)) }
+  } catch {
+    return undefined
+  }
+}
+
+function has(document: unknown, texts: readonly string[], numbers: readonly string[]): document is object {
+  if (typeof document !== 'object' || document === null) return false
+  const fields = document as Readonly<Record<string, unknown>>
+  return (
+    texts.every(field => typeof fields[field] === 'string') && numbers.every(field => typeof fields[field] === 'number')
+  )
+}

@@ -1,5 +1,9 @@
 #!/usr/bin/env node
-import { main } from './main.js'
+import nodeModule from 'node:module'
+
+// From Node 22.8 on, what has been compiled once is kept in the folder for temporary files.
+if ('enableCompileCache' in nodeModule && typeof nodeModule.enableCompileCache === 'function')
+  nodeModule.enableCompileCache()
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -9,6 +13,8 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 // Not awaited here: what a user's file leaves open (a server, a pool of connections) would keep the process alive.
-void main(process.argv.slice(2)).then(code => {
-  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
-})
+void import('./main.js')
+  .then(({ main }) => main(process.argv.slice(2)))
+  .then(code => {
+    process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+  })

@@ -1,4 +1,5 @@
 import { MintakaError } from '../core/errors.js'
+import { didYouMean } from '../core/nearest.js'
 import type { FlowRun } from '../core/run.js'
 import type { Store, StoredRun } from '../core/store.js'
 import { clean } from './print.js'
@@ -12,13 +13,25 @@ export async function findFlowRun(store: Store, word: string): Promise<StoredRun
   const found = await store.listFlowRuns({ match: word, limit: listed + 1 })
   const [first, second] = found
   if (first && !second) return first
-  if (!first) {
-    const fix = 'mintaka flow-run ls lists what there is.'
-    throw new MintakaError('NOT_FOUND', `There is no flow run '${word}' in the store. ${fix}`)
-  }
+  if (!first) throw await notFound(store, word)
   const lines = found
     .slice(0, listed)
     .map(({ run }) => `  ${run.id}  ${clean(run.name)} of flow ${clean(run.flowName)}`)
   if (found.length > listed) lines.push('  …')
   throw new MintakaError('AMBIGUOUS_ID', `'${word}' means several flow runs:\n${lines.join('\n')}`)
+}
+
+/** How many of the newest runs are looked at for what somebody may have meant. */
+const lookedAt = 1000
+
+async function notFound(store: Store, word: string): Promise<MintakaError> {
+  const newest = (await store.listFlowRuns({ limit: lookedAt })).map(({ run }) => run)
+  const fix = newest.some(({ flowName }) => flowName === word)
+    ? `'${word}' is a flow: mintaka flow-run ls --flow-name ${word} lists its runs.`
+    : 'mintaka flow-run ls lists what there is.'
+  const near = didYouMean(
+    word,
+    newest.flatMap(({ id, name }) => [name, id]),
+  )
+  return new MintakaError('NOT_FOUND', `There is no flow run '${word}' in the store.${near} ${fix}`)
 }

@@ -1,7 +1,9 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
+import { didYouMean } from '../core/nearest.js'
 import type { FlowRun } from '../core/run.js'
-import type { StoredRun } from '../core/store.js'
+import type { Store, StoredRun } from '../core/store.js'
 import { flowRunJson } from './as-json.js'
+import { repeatable, wholeNumber } from './options.js'
 import { ago, clean, coloredState, colorsOf, durationOf, ownerNote, printJson, printLine, widthOf } from './print.js'
 import { checkStates } from './state-filter.js'
 import { readStore } from './store.js'
@@ -16,20 +18,12 @@ interface Options {
 
 export function define(command: Command): void {
   command
-    .option('--flow-name <name>', 'only runs of this flow (repeatable)', append, [])
-    .option('--state <state>', 'only runs in this state, by type or name (repeatable)', append, [])
-    .option('--limit <number>', 'how many', count, 15)
+    .addOption(repeatable('--flow-name <name>', 'only runs of this flow'))
+    .addOption(repeatable('--state <state>', 'only runs in this state, by type or name'))
+    .addOption(wholeNumber('--limit <number>', 'how many', 1).default(15))
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ mintaka flow-run ls --flow-name report --state failed --state crashed')
     .action(list)
-}
-
-const append = (word: string, before: readonly string[]) => [...before, word]
-
-function count(text: string): number {
-  const number = Number(text)
-  if (Number.isInteger(number) && number > 0) return number
-  throw new InvalidArgumentError('It should be a whole number from 1 on.')
 }
 
 async function list({ flowName, state, limit, json }: Options, command: Command): Promise<void> {
@@ -38,7 +32,18 @@ async function list({ flowName, state, limit, json }: Options, command: Command)
   if (json) return printJson(found.map(stored => flowRunJson(stored)))
   if (found.length > 0) return printLine(tableOf(found))
   const isFiltered = flowName.length + state.length > 0
-  process.stderr.write(isFiltered ? 'There are no such flow runs.\n' : 'There are no flow runs yet.\n')
+  const near = await readStore(store => nearFlows(store, flowName))
+  process.stderr.write(isFiltered ? `There are no such flow runs.${near}\n` : 'There are no flow runs yet.\n')
+}
+
+/** What may be meant by names of flows that nothing has run of, among the newest runs. */
+async function nearFlows(store: Store, asked: readonly string[]): Promise<string> {
+  if (asked.length === 0) return ''
+  const names = new Set((await store.listFlowRuns({ limit: 1000 })).map(({ run }) => run.flowName))
+  return asked
+    .filter(name => !names.has(name))
+    .map(name => didYouMean(name, names))
+    .join('')
 }
 
 const columns: readonly Column[] = [

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { isMintakaError, MintakaError } from '../core/errors.js'
 import type { FlowRun } from '../core/run.js'
 import { type ResumeOptions, resumeFlow } from '../create-engine.js'
 import { findFlowRun } from './find-run.js'
 import { loadFile } from './load/load.js'
 import { pickFlow } from './load/pick.js'
+import { choice } from './options.js'
 import { Failure } from './print.js'
 import { runToEnd, storeTimeoutOption, tellEnd } from './run-to-end.js'
 import { readStore } from './store.js'
@@ -34,8 +35,8 @@ export function addOptions(command: Command): Command {
   return command
     .argument('<run>', 'id of a flow run, or how its id begins, or its name')
     .option('--file <file>', 'the file that defines its flow, if it is not where it was')
-    .addOption(new Option('--divergence <policy>', 'when its calls are others').choices(['continue', 'fail']))
-    .addOption(new Option('--code <policy>', 'whose results are good').choices(['any', 'same']))
+    .addOption(choice('--divergence <policy>', 'when its calls are others', ['continue', 'fail']))
+    .addOption(choice('--code <policy>', 'whose results are good', ['any', 'same']))
     .addOption(storeTimeoutOption())
 }
 

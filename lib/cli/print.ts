@@ -7,12 +7,17 @@ export type Colors = ReturnType<typeof colors.createColors>
 /** What could not be done, in a sentence; its cause is shown as it was thrown. */
 export class Failure extends Error {}
 
-/** Colours for a stream: none when it is no terminal, or when NO_COLOR is set. */
+/** Colours for a stream: those of a terminal, unless NO_COLOR or FORCE_COLOR says otherwise. */
 export function colorsOf(stream: NodeJS.WriteStream): Colors {
-  const { NO_COLOR, FORCE_COLOR, TERM } = process.env
-  const isForced = FORCE_COLOR !== undefined && FORCE_COLOR !== '0'
   // A boolean, whatever happens: left undefined, it would be picocolors' own guess, which is yes wherever CI is set.
-  return colors.createColors(!NO_COLOR && (isForced || (stream.isTTY === true && TERM !== 'dumb')))
+  return colors.createColors(hasColors(stream.isTTY === true, process.env))
+}
+
+/** NO_COLOR comes first, if it is not empty; then FORCE_COLOR, which `0` and `false` make the same. */
+export function hasColors(isTerminal: boolean, { NO_COLOR, FORCE_COLOR, TERM }: NodeJS.ProcessEnv): boolean {
+  if (NO_COLOR) return false
+  if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false'
+  return isTerminal && TERM !== 'dumb'
 }
 
 /** How many columns there are to fill: COLUMNS, else those of the terminal; a pipe or a file has no limit. */

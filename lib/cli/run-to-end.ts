@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { InvalidArgumentError, Option } from 'commander'
+import type { Option } from 'commander'
 import type { RunFuture } from '../core/future.js'
 import type { SettledState } from '../core/state.js'
 import { defaultMaxFlowDepth } from '../default-engine.js'
@@ -8,6 +8,7 @@ import { levelFromEnvironment, stderrLogger } from '../engine/logger.js'
 import { realSurroundings } from '../engine/surroundings.js'
 import { JsonStore } from '../store/json.js'
 import { isJson } from './as-json.js'
+import { seconds } from './options.js'
 import { colorsOf, Failure, printLine } from './print.js'
 import { printError, thrownText } from './print-error.js'
 import { showProgress } from './progress.js'
@@ -21,15 +22,7 @@ export interface End {
 
 /** How long a run may wait for its store. */
 export function storeTimeoutOption(): Option {
-  return new Option('--store-timeout <seconds>', 'how long to wait for a store that cannot be written')
-    .argParser(seconds)
-    .default(30)
-}
-
-function seconds(text: string): number {
-  const value = Number(text)
-  if (text.trim() !== '' && value >= 0) return value
-  throw new InvalidArgumentError('It is a number of seconds.')
+  return seconds('--store-timeout <seconds>', 'how long to wait for a store that cannot be written').default(30)
 }
 
 /**

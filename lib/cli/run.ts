@@ -1,11 +1,13 @@
 import { existsSync, statSync } from 'node:fs'
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { asError } from '../core/errors.js'
 import type { ExecutorOption } from '../core/executor.js'
 import type { Engine } from '../engine/engine.js'
 import { definitionOf } from '../flow.js'
 import { loadFile } from './load/load.js'
 import { pickFlow } from './load/pick.js'
+import { nearFiles } from './near-files.js'
+import { choice } from './options.js'
 import { Failure } from './print.js'
 import { runToEnd, storeTimeoutOption, tellEnd } from './run-to-end.js'
 
@@ -19,7 +21,7 @@ export function define(command: Command): void {
   command
     .argument('<file[:flow]>', 'a JavaScript or TypeScript file, and which of its flows, if it is not the one it calls')
     .option('--params <json>', 'the parameters of the flow')
-    .addOption(new Option('--executor <name>', 'where its tasks run').choices(Object.keys(executors)))
+    .addOption(choice('--executor <name>', 'where its tasks run', Object.keys(executors)))
     .addOption(storeTimeoutOption())
     .addHelpText('after', help)
     .action(run)
@@ -59,7 +61,7 @@ function splitTarget(target: string): { file: string; name?: string } {
     if (!statSync(file).isFile()) throw new Failure(`${file} is not a file.`)
     return at === target.length ? { file } : { file, name: target.slice(at + 1) }
   }
-  throw new Failure(`There is no file ${target}.`)
+  throw new Failure(`There is no file ${target}.${nearFiles(target)}`)
 }
 
 function parse(json: string, command: Command): unknown {

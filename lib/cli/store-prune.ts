@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { JsonStore } from '../store/json.js'
 import { codec } from '../values/json.js'
 import { bytesText } from './bytes.js'
+import { wholeNumber } from './options.js'
 import { printJson, printLine } from './print.js'
 
 interface Options {
@@ -13,7 +14,7 @@ interface Options {
 
 export function define(command: Command): void {
   command
-    .option('--keep <number>', 'keep so many of the newest flow runs', count)
+    .addOption(wholeNumber('--keep <number>', 'keep so many of the newest flow runs', 0))
     .option('--older-than <age>', 'remove only what ended longer ago, such as 30d, 12h, 45m', age)
     .option('--dry-run', 'tell what would be removed, and remove nothing')
     .option('--json', 'print JSON')
@@ -27,12 +28,6 @@ Example:
   $ mintaka store prune --keep 1000 --older-than 30d`,
     )
     .action(prune)
-}
-
-function count(text: string): number {
-  const number = Number(text)
-  if (text !== '' && Number.isInteger(number) && number >= 0) return number
-  throw new InvalidArgumentError('It should be a whole number from 0 on.')
 }
 
 const units: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 }

@@ -1,14 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
+import { hasColors } from '../../lib/cli/print.js'
+import { verbsLike } from '../../lib/cli/suggest.js'
 import { verbs } from '../../lib/cli/verbs.js'
 import { mintakaIn } from './fixtures/mintaka.js'
+import { sessionIn } from './fixtures/session.js'
 
 test('help lists every verb, and every verb has help with an example', async t => {
-  const mintaka = mintakaIn(t.testdir())
+  const mintaka = sessionIn(t, t.testdir())
   const { code, stdout } = await mintaka('--help')
   t.equal(code, 0)
   for (const verb of Object.keys(verbs)) {
-    t.match(stdout, new RegExp(`^ {2}${verb.split(' ')[0]} `, 'm'))
+    t.match(stdout, new RegExp(`^ {2}${verb} `, 'm'))
     const help = await mintaka(...verb.split(' '), '--help')
     t.equal(help.code, 0)
     t.match(help.stdout, /Examples?:\n {2}\$ mintaka /, verb)
@@ -17,7 +20,7 @@ test('help lists every verb, and every verb has help with an example', async t =
 })
 
 test('version and --version tell what runs', async t => {
-  const mintaka = mintakaIn(t.testdir())
+  const mintaka = sessionIn(t, t.testdir())
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
   const { stdout } = await mintaka('version')
   t.equal(
@@ -32,15 +35,31 @@ test('version and --version tell what runs', async t => {
   })
 })
 
-test('a command that makes no sense exits with 2 and suggests the nearest', async t => {
+test('a process ends with the exit code of its command', async t => {
   const mintaka = mintakaIn(t.testdir())
-  const verb = await mintaka('rnu')
-  t.equal(verb.code, 2)
-  t.match(verb.stderr, /unknown command 'rnu'\n\(Did you mean run\?\)/)
-  const option = await mintaka('flow-run', 'ls', '--stat', 'failed')
-  t.equal(option.code, 2)
-  t.match(option.stderr, 'Did you mean --state?')
-  t.equal((await mintaka()).code, 2)
-  t.equal((await mintaka('flow-run')).code, 2)
-  t.equal((await mintaka('run')).code, 2)
+  const [help, none, wrong] = await Promise.all([mintaka('--help'), mintaka(), mintaka('rnu')])
+  t.strictSame([help.code, none.code, wrong.code], [0, 2, 2])
+  t.match(none.stderr, 'Usage: mintaka')
+  t.match(wrong.stderr, 'Did you mean run?')
+})
+
+test('colours: NO_COLOR comes first, then FORCE_COLOR, then whether it is a terminal', async t => {
+  t.equal(hasColors(true, {}), true)
+  t.equal(hasColors(false, {}), false)
+  t.equal(hasColors(true, { TERM: 'dumb' }), false)
+  t.equal(hasColors(true, { NO_COLOR: '1' }), false)
+  t.equal(hasColors(true, { NO_COLOR: '1', FORCE_COLOR: '1' }), false)
+  t.equal(hasColors(true, { NO_COLOR: '' }), true, 'an empty one counts as none')
+  for (const FORCE_COLOR of ['1', 'true', '']) t.equal(hasColors(false, { FORCE_COLOR }), true)
+  for (const FORCE_COLOR of ['0', 'false']) t.equal(hasColors(true, { FORCE_COLOR }), false)
+})
+
+test('an unknown command suggests those that may be meant', async t => {
+  const all = ['run', 'flow-run ls', 'flow-run inspect', 'deployment ls', 'store info']
+  t.strictSame(verbsLike(['rnu'], all), ['run'])
+  t.strictSame(verbsLike(['flow-run', 'lss'], all), ['flow-run ls'])
+  t.strictSame(verbsLike(['flowrun', 'inspekt'], all), ['flow-run inspect'])
+  t.strictSame(verbsLike(['flowrun'], all), ['flow-run'])
+  t.strictSame(verbsLike(['ls'], all), ['flow-run ls', 'deployment ls'])
+  t.strictSame(verbsLike(['xyzzy', 'ls'], all), [])
 })

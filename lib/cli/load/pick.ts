@@ -1,4 +1,5 @@
 import { MintakaError } from '../../core/errors.js'
+import { didYouMean } from '../../core/nearest.js'
 import type { AnyFlow, FoundFlow, LoadedFile } from './load.js'
 
 /** The flow of that name in a loaded file; without a name the only one, or the one that the file itself calls. Throws NOT_FOUND with a list of what is there. */
@@ -14,7 +15,10 @@ export function pickFlow({ path, flows, called, stuckAt }: LoadedFile, name?: st
   if (first && !second) return first.flow
   const list = flows.map(label).join(', ')
   if (!first && name !== undefined)
-    throw new MintakaError('NOT_FOUND', `There is no flow '${name}' in ${path}. It has ${list}.${reached}`)
+    throw new MintakaError(
+      'NOT_FOUND',
+      `There is no flow '${name}' in ${path}.${near(name, flows)} It has ${list}.${reached}`,
+    )
   const sentence =
     meant === undefined || !first
       ? `There are several flows in ${path}`
@@ -32,6 +36,13 @@ function narrowed(flows: readonly FoundFlow[], name: string): readonly FoundFlow
   if (exported.length > 0) return exported
   const visible = named.filter(({ exportName }) => exportName !== undefined)
   return visible.length === 1 ? visible : named
+}
+
+function near(name: string, flows: readonly FoundFlow[]): string {
+  return didYouMean(
+    name,
+    flows.flatMap(({ flow, exportName = flow.name }) => [flow.name, exportName]),
+  )
 }
 
 function label({ flow, exportName }: FoundFlow): string {

@@ -55,15 +55,20 @@ export interface Engine extends AsyncDisposable {
     flow: Flow<A, R>,
     options?: ResumeOptions,
   ): FlowFuture<Final<Awaited<R>>>
+  /** Continues it with the flow of that name and file, which must be defined in this process. */
   resume(flowRunId: string, flow?: undefined, options?: ResumeOptions): FlowFuture<unknown>
+  /** Flow runs of the store, also those of other processes and of earlier ones. */
   readonly flowRuns: {
     /** Newest first. */
     list(filter?: FlowRunFilter): Promise<StoredRun<FlowRun>[]>
+    /** By its whole id, with what it was called with; `undefined` if there is none. */
     get(id: string): Promise<StoredRun<FlowRun> | undefined>
   }
+  /** Task runs of the store. */
   readonly taskRuns: {
     /** Those of one flow run, in call order. */
     list(flowRunId: string): Promise<StoredRun<TaskRun>[]>
+    /** By its whole id; `undefined` if there is none. */
     get(id: string): Promise<StoredRun<TaskRun> | undefined>
   }
   /** What is deployed, and its runs that have not ended. Every function rejects if the store keeps no documents. */

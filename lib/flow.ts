@@ -24,14 +24,19 @@ export interface FlowOptions {
   readonly timeoutMs?: number | undefined
   /** Attempts after the first. A later attempt takes over what tasks of an earlier one completed. Default 0. */
   readonly retries?: number | undefined
+  /** Between attempts, in milliseconds. Default 0. */
   readonly retryDelayMs?: RetryDelay | undefined
+  /** Asked with what an attempt threw; false ends the run. */
   readonly retryIf?: ((error: unknown, attempt: number) => boolean) | undefined
   /** Default: a hash of the source file. */
   readonly version?: string | undefined
+  /** For people: kept with each run. */
   readonly description?: string | undefined
+  /** Of each run of it. For the runs in it there is {@link tags}. */
   readonly tags?: readonly string[] | undefined
   /** Where it runs when it is called at the top level. Default: the default engine. */
   readonly engine?: FlowEngine | undefined
+  /** What of the log of its runs reaches the logger. Default: that of the engine. The store keeps all of it. */
   readonly logLevel?: LogLevel | undefined
 }
 
@@ -49,6 +54,7 @@ export interface FlowCallOptions extends FlowOptions {
 
 /** What a flow needs of an engine; `createEngine` gives one. */
 export interface FlowEngine {
+  /** As {@link Engine.run}. */
   run<A extends unknown[], R>(flow: Flow<A, R>, ...rest: unknown[]): FlowFuture<unknown>
 }
 
@@ -69,6 +75,7 @@ export type Final<R> =
 /** A function that runs on the main thread and calls tasks and other flows. A call gives a future at once. */
 export interface Flow<A extends unknown[], R> {
   (...parameters: Args<A>): FlowFuture<Final<Awaited<R>>>
+  /** Its name, as it was given. */
   readonly name: string
   /** The same flow with some options changed. */
   with(options: FlowCallOptions): Flow<A, R>

@@ -1,18 +1,24 @@
-/** The front door: everything a user may import from `mintaka`, and nothing else. */
+/**
+ * The front door: everything a user may import from `mintaka`, and nothing else.
+ *
+ * @module mintaka
+ */
 
 export type { Annotations } from './core/annotations.js'
 export type { FlowContext, TaskContext } from './core/context.js'
 export type { CallGroup, DivergenceReport } from './core/divergence.js'
 export type { Document, Documents } from './core/documents.js'
-export { type ErrorCode, isMintakaError, MintakaError } from './core/errors.js'
+export { type ErrorCode, type ErrorDetails, isMintakaError, MintakaError } from './core/errors.js'
 export type { EngineEvent } from './core/event.js'
 export type {
   Call,
+  CallSeries,
   Executor,
   ExecutorOption,
   ExecutorSession,
   ExecutorSurroundings,
   Outcome,
+  StopListener,
   TaskCode,
   TaskSource,
 } from './core/executor.js'
@@ -23,6 +29,7 @@ export {
   type Args,
   allowFailure,
   type FlowFuture,
+  type MapArgs,
   type RunFuture,
   type TaskFuture,
   type Unmapped,
@@ -53,12 +60,14 @@ export {
 } from './core/state.js'
 export type {
   Ack,
+  BriefTaskRun,
   CacheEntry,
   Claim,
   Codec,
   Command,
   FlowRunFilter,
   NotPersisted,
+  StateOptions,
   Store,
   StoredRun,
   StoreSurroundings,
@@ -74,13 +83,23 @@ export type { CacheKeyContext } from './engine/definitions.js'
 export { annotate, flowContext, tags, taskContext } from './engine/scope.js'
 export { ConcurrentExecutor, type ConcurrentOptions } from './executors/concurrent.js'
 export { DaskExecutor } from './executors/dask/dask.js'
-export type { DaskOptions, ExistingClusterOptions, TemporaryClusterOptions } from './executors/dask/options.js'
+export type {
+  AdaptLimits,
+  Cluster,
+  ClusterOptions,
+  DaskOptions,
+  ExistingClusterOptions,
+  MakeCluster,
+  TemporaryClusterOptions,
+  TlsOptions,
+} from './executors/dask/options.js'
 export { ParallelExecutor, type ParallelOptions } from './executors/parallel.js'
 export { SequentialExecutor } from './executors/sequential.js'
 export type { InProcessOptions } from './executors/strict.js'
-export { type Final, type Flow, type FlowCallOptions, type FlowOptions, flow, isFlow } from './flow.js'
+export { type Final, type Flow, type FlowCallOptions, type FlowEngine, type FlowOptions, flow, isFlow } from './flow.js'
 export { Cancelled, Completed, type Crashed, Failed } from './states.js'
 export { JsonStore, type JsonStoreOptions } from './store/json.js'
 export { MemoryStore } from './store/memory.js'
+export type { Pruned, PruneOptions } from './store/prune.js'
 export { type Task, type TaskCallOptions, type TaskOptions, task } from './task.js'
 export { transfer } from './values/transfer.js'

@@ -6,8 +6,11 @@ import {
 } from './core/state.js'
 
 export type { Crashed } from './core/state.js'
+/** A state that a run has completed in; the function of that name makes one by hand. */
 export type Completed<T = unknown> = CompletedState<T>
+/** A state that a run has failed in; the function of that name makes one by hand. */
 export type Failed = FailedState
+/** A state of a run that was stopped on request; the function of that name makes one by hand. */
 export type Cancelled = CancelledState
 
 /** A COMPLETED state made by hand: a flow or task that returns it ends in it. */

@@ -38,9 +38,11 @@ export interface TaskOptions {
   readonly cacheForMs?: number | undefined
   /** Whether the store keeps the result. Default true. */
   readonly persistResult?: boolean | undefined
+  /** For people, for `limits` of an executor, and a part of what tells tasks apart. */
   readonly tags?: readonly string[] | undefined
   /** Hints for the executor: `{ priority, resources }`. */
   readonly annotations?: Annotations | undefined
+  /** For people. */
   readonly description?: string | undefined
   /** Local values that travel with the code to a worker: `{ captures: { k } }`. */
   readonly captures?: Readonly<Record<string, unknown>> | undefined
@@ -67,6 +69,7 @@ export interface TaskCallOptions extends TaskOptions {
  */
 export interface Task<A extends unknown[], R> {
   (...args: Args<A>): TaskFuture<Awaited<R>>
+  /** Its name, as it was given. */
   readonly name: string
   /** A call per element: lists are taken side by side, `unmapped(value)` is passed whole to each. */
   map(...lists: MapArgs<A>): TaskFuture<Awaited<R>>[]

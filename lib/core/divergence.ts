@@ -1,6 +1,8 @@
 /** Calls of one task or subflow, by its name: how many, and some of them. */
 export interface CallGroup {
+  /** The name of the task or subflow. */
   readonly taskName: string
+  /** How many calls. */
   readonly count: number
   /** The first few, by the name of the run and what it was called with. */
   readonly examples: readonly { readonly name: string; readonly inputs?: string | undefined }[]

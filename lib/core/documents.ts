@@ -1,6 +1,8 @@
 /** A document with the key it is kept under. */
 export interface Document {
+  /** Any text. */
   readonly key: string
+  /** What was put: plain data, a copy. */
   readonly value: unknown
 }
 

@@ -63,14 +63,20 @@ export const errorCodes = {
   STORE_FORMAT: 'the store has a format that this version does not know',
 } as const
 
+/** Every code that a {@link MintakaError} can have. docs/ERRORS.md has a heading per code. */
 export type ErrorCode = keyof typeof errorCodes
 
 /** Where an error happened and whatever else helps to find it; each becomes an own field of the error. */
 export interface ErrorDetails {
+  /** The original error, if there is one. */
   readonly cause?: unknown
+  /** The name of a task. */
   readonly task?: string
+  /** The name of a flow. */
   readonly flow?: string
+  /** A path. */
   readonly file?: string
+  /** From 1. */
   readonly line?: number
   readonly [field: string]: unknown
 }
@@ -82,13 +88,20 @@ const brand = Symbol.for('mintaka.error')
  * and the fix for people, `cause` keeps the original. Errors of user code are never wrapped: they arrive as thrown.
  */
 export class MintakaError extends Error {
+  /** `MintakaError`, also where classes cannot be compared. */
   override readonly name: string = 'MintakaError'
+  /** For programs: it stays what it is from version to version, the message may not. */
   readonly code: ErrorCode
+  /** The task it is about, if it is about one. */
   declare readonly task?: string
+  /** The flow it is about, if it is about one. */
   declare readonly flow?: string
+  /** The file it is about, if it is about one. */
   declare readonly file?: string
+  /** The line in that file, from 1. */
   declare readonly line?: number
 
+  /** `details` become own fields, but for `cause`. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     const { cause, ...fields } = details
     super(message, 'cause' in details ? { cause } : undefined)
@@ -97,6 +110,7 @@ export class MintakaError extends Error {
     Object.defineProperty(this, 'name', { enumerable: false })
   }
 
+  /** @internal */
   get [brand](): true {
     return true
   }

@@ -2,7 +2,11 @@ import type { LogEntry } from './logger.js'
 import type { FlowRun, Run, TaskRun } from './run.js'
 import type { State } from './state.js'
 
-/** What an engine announces. Runs are live records: read them, never change them. */
+/**
+ * What an engine announces, in order. `at` is epoch milliseconds. `run` is the live record of the run it is about: read it,
+ * never change it. `from` and `to` are the states before and after; `fraction` is how far a task says it is, from 0 to 1,
+ * and `note` what it says to that; `entry` is a line of a run's log.
+ */
 export type EngineEvent =
   | { readonly type: 'flow-run-created'; readonly run: Readonly<FlowRun>; readonly at: number }
   | { readonly type: 'task-run-created'; readonly run: Readonly<TaskRun>; readonly at: number }

@@ -24,10 +24,16 @@ export interface ExecutorStats {
 
 /** How values are spread. Quantiles are off by 1.6 % of their value at most; count, mean and max are exact. */
 export interface Distribution {
+  /** How many values. */
   readonly count: number
+  /** Their mean. */
   readonly mean: number
+  /** The median. */
   readonly p50: number
+  /** Nine of ten values are no greater. */
   readonly p90: number
+  /** Ninety-nine of a hundred are no greater. */
   readonly p99: number
+  /** The greatest. */
   readonly max: number
 }

@@ -11,6 +11,7 @@ import type { Logger, LogLevel } from './logger.js'
 export interface Executor {
   /** Shown in logs and recorded with the flow run: `sequential`, `concurrent`, … */
   readonly name: string
+  /** Opens a session for one flow run. A rejection leaves it CRASHED: EXECUTOR_FAILED, with the reason as its cause. */
   start(surroundings: ExecutorSurroundings): Promise<ExecutorSession>
 }
 
@@ -19,8 +20,11 @@ export type ExecutorOption = Executor | (new () => Executor)
 
 /** What a session may know of the flow run it serves. */
 export interface ExecutorSurroundings {
+  /** Id of the flow run. */
   readonly flowRunId: string
+  /** Name of the flow run. */
   readonly flowRunName: string
+  /** Writes to the log of the flow run. */
   readonly log: Logger
 }
 
@@ -76,12 +80,17 @@ export interface Call {
   readonly name: string
   /** From 1. */
   readonly attempt: number
+  /** Id of the flow run that it belongs to. */
   readonly flowRunId: string
   /** For an id and a name that differ from those of other calls by their last number alone: so thousands travel as one. */
   readonly series?: CallSeries | undefined
+  /** The id is `series.id` followed by this. */
   readonly idNumber?: number
+  /** The name is `series.name` followed by this. */
   readonly nameNumber?: number
+  /** Those of the run. */
   readonly tags: readonly string[]
+  /** What is to be run. */
   readonly task: TaskCode
   /** The arguments, with the values of futures in place. */
   readonly args: readonly unknown[]
@@ -92,6 +101,7 @@ export interface Call {
   readonly shared?: readonly object[] | undefined
   /** Calls that this session was given, that have not ended, and that this one comes after. */
   readonly upstream?: readonly Call[] | undefined
+  /** Hints: what the executor knows of them it heeds. */
   readonly annotations: Annotations | undefined
   /** The deadline of this attempt in milliseconds, counted from its start. */
   readonly timeoutMs: number | undefined
@@ -127,12 +137,15 @@ export type StopListener = (() => void) | { onStop(): void }
 
 /** What ids and names of the calls of one task in one flow run begin with: one object for all of them. */
 export interface CallSeries {
+  /** What the ids begin with. */
   readonly id: string
+  /** What the names begin with. */
   readonly name: string
 }
 
 /** What is known of a task's code: enough to run it here, and to find it in its file and send it. */
 export interface TaskCode {
+  /** The name of the task. */
   readonly name: string
   /** The function. By-reference tasks (`task.fromModule`) import it when they are first run here. */
   readonly fn: (...args: never[]) => unknown
@@ -140,6 +153,10 @@ export interface TaskCode {
   readonly source: TaskSource
 }
 
+/**
+ * Where the code of a task is. `slice`: in a file, and is cut out of it when it travels, with the `files` that it reads.
+ * `module`: workers import `url` and call its `exportName`. `python`: Python workers call `target`.
+ */
 export type TaskSource =
   | {
       readonly type: 'slice'

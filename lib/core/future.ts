@@ -4,7 +4,9 @@ const brand = Symbol.for('mintaka.future')
 
 /** How long, and until what, to wait. */
 export interface WaitOptions {
+  /** Milliseconds. Then `wait` gives `undefined`, and the run goes on. */
   readonly timeoutMs?: number | undefined
+  /** Ends the waiting when it fires, not the run. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -21,8 +23,9 @@ export interface RunFuture<T> extends Promise<T> {
   readonly name: string
   /** Where the run stands now. */
   readonly state: State<T>
-  /** The settled state, or `undefined` when time ran out or the signal fired first. Never throws. */
+  /** The settled state, when the run has one. Never throws, and counts as watching. */
   wait(): Promise<SettledState<T>>
+  /** The same with an end: `undefined` when time ran out or the signal fired first. */
   wait(options: WaitOptions): Promise<SettledState<T> | undefined>
   /** `await future`, by name. */
   result(): Promise<T>
@@ -30,10 +33,16 @@ export interface RunFuture<T> extends Promise<T> {
   cancel(reason?: string): Promise<SettledState<T>>
 }
 
+/** What a call of a task gives, at once. */
 export interface TaskFuture<T> extends RunFuture<T> {
+  /** Tells it from a {@link FlowFuture}. */
   readonly kind: 'task-run'
 }
+/**
+ * What a call of a flow gives, at once. At the top level, one that fails with nobody watching is an unhandled rejection.
+ */
 export interface FlowFuture<T> extends RunFuture<T> {
+  /** Tells it from a {@link TaskFuture}. */
   readonly kind: 'flow-run'
 }
 
@@ -135,6 +144,8 @@ export type Arg<T, Depth extends number = 5> =
                 : T extends readonly unknown[]
                   ? { [K in keyof T]: Arg<T[K], Shallower[Depth]> }
                   : { [K in keyof T]: Arg<T[K], Shallower[Depth]> })
+/** What may stand where a function takes these parameters: an {@link Arg} for each. */
 export type Args<A extends readonly unknown[]> = { [K in keyof A]: Arg<A[K]> }
+/** What `map` takes: per parameter a list, or one value for all calls by {@link unmapped}. */
 export type MapArgs<A extends readonly unknown[]> = { [K in keyof A]: readonly Arg<A[K]>[] | Unmapped<Arg<A[K]>> }
 export type { Atom }

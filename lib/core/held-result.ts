@@ -29,6 +29,7 @@ export abstract class HeldResult<T = unknown> {
     return this.#fetched
   }
 
+  /** Gets the value from where it is; called once. Rejects with RESULT_LOST if it is there no more. */
   protected abstract load(): Promise<T>
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {

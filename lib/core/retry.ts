@@ -5,7 +5,7 @@ export type RetryDelay = number | readonly number[] | ((attempt: number, error: 
 export interface RetryPolicy {
   /** Attempts after the first. 2 runs the body three times at most. */
   readonly retries: number
-  /** Milliseconds. */
+  /** Between attempts, in milliseconds. */
   readonly retryDelayMs: RetryDelay
   /** Asked with what the attempt threw; false ends the run. */
   readonly retryIf?: ((error: unknown, attempt: number) => boolean) | undefined
@@ -24,10 +24,12 @@ export function delayAfter(delay: RetryDelay, attempt: number, error: unknown): 
   return delay[Math.min(attempt, delay.length) - 1] ?? 0
 }
 
+/** Options of {@link exponential}. */
 export interface ExponentialOptions {
   /** Milliseconds before the second attempt. Default 1000. */
   readonly initialMs?: number | undefined
   /** Default 2. */
+  /** By which the delay grows from attempt to attempt. */
   readonly factor?: number | undefined
   /** No delay is longer. Default 60000. */
   readonly maxMs?: number | undefined

@@ -6,11 +6,15 @@ import { mayFollow } from './transitions.js'
 
 /** A change of state that somebody wants: what every rule is asked about. */
 export interface Transition {
+  /** The run, as it is before the transition. */
   readonly run: Readonly<Run>
+  /** Where it stands. */
   readonly from: State
+  /** What it is to enter; of rules that come later, what an earlier one made of it. */
   readonly to: State
   /** Epoch milliseconds. */
   readonly now: number
+  /** How often and when the run may be tried again. */
   readonly retry?: RetryPolicy | undefined
   /** The cached state under the run's cache key, if there is one that has not expired. */
   readonly cached?: Completed | undefined
@@ -29,6 +33,7 @@ export type Verdict =
 
 /** A rule of orchestration: pure. It reads no clock and touches no store; all it knows is the transition. */
 export interface Rule {
+  /** For sentences about it. */
   readonly name: string
   /** Its verdict, or nothing if the transition is not its business. */
   readonly decide?: (transition: Transition) => Verdict | undefined

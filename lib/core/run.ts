@@ -14,10 +14,13 @@ export interface RunInput {
 
 /** What flow runs and task runs have in common. Times are epoch milliseconds, spans milliseconds. */
 export interface RunBase {
+  /** Unique in the store. Its beginning will do on the command line. */
   readonly id: string
   /** For people: two words for a flow run, `square-3f9c21d0-0` for a task run. */
   readonly name: string
+  /** When it was called. */
   readonly created: number
+  /** Those of its definition, and of the scopes around the call. */
   readonly tags: readonly string[]
   /** Where it stands now. */
   state: State
@@ -34,19 +37,23 @@ export interface RunBase {
 /** One execution of a flow. */
 export interface FlowRun extends RunBase {
   readonly kind: 'flow-run'
+  /** The name of the flow that it is a run of. */
   readonly flowName: string
   /** Hash of the source file, or what the flow's options say. */
   readonly version?: string | undefined
   /** The file that defines the flow. */
   readonly file?: string | undefined
+  /** As the options of the flow say. */
   readonly description?: string | undefined
   /** The name of its executor. */
   readonly executor: string
   /** For a subflow run: the task run of the parent that mirrors it. */
   readonly parentTaskRunId?: string | undefined
+  /** For a subflow run: the flow run that called it. */
   readonly parentFlowRunId?: string | undefined
   /** A short preview of the parameters. */
   readonly parameters?: string | undefined
+  /** The key that it was called with, if any: there is one run of the flow per key. */
   readonly idempotencyKey?: string | undefined
   /** How its executor did, in its last session that had something to tell. */
   executorStats?: ExecutorStats | undefined
@@ -59,12 +66,15 @@ export interface FlowRun extends RunBase {
 /** One call of a task in a flow run, with all its attempts; or the mirror of a subflow run in its parent. */
 export interface TaskRun extends RunBase {
   readonly kind: 'task-run'
+  /** The flow run that called it. */
   readonly flowRunId: string
+  /** The name of the task, or of the subflow. */
   readonly taskName: string
   /** Equal on every machine: made of the file relative to the project, the name and the declared tags. */
   readonly taskKey: string
   /** Counts the calls of one task key in its flow run, from 0. */
   readonly dynamicKey: number
+  /** What it was called with, argument by argument. */
   readonly inputs: readonly RunInput[]
   /**
    * Key of what it was called with, captured values included: the text of small constants, else a hash. Known at the
@@ -77,6 +87,7 @@ export interface TaskRun extends RunBase {
   childFlowRunId?: string | undefined
 }
 
+/** A flow run or a task run; `kind` says which. */
 export type Run = FlowRun | TaskRun
 
 /** A copy of a run's record, as plain data. */

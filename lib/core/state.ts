@@ -4,6 +4,7 @@ export type StateType = 'SCHEDULED' | 'PENDING' | 'RUNNING' | 'COMPLETED' | 'FAI
 interface Common {
   /** When the run entered the state: epoch milliseconds. */
   readonly timestamp: number
+  /** For people: what was thrown says it, or whoever made the state. */
   readonly message?: string | undefined
 }
 
@@ -19,9 +20,11 @@ export interface Scheduled extends Common {
 export interface AwaitingRetry extends Common {
   readonly type: 'SCHEDULED'
   readonly name: 'AwaitingRetry'
+  /** When the next attempt begins: epoch milliseconds. */
   readonly scheduledTime: number
   /** The attempt that failed, from 1. */
   readonly attempt: number
+  /** What that attempt threw. */
   readonly error: unknown
 }
 
@@ -53,6 +56,7 @@ export interface Running extends Common {
 export interface Cancelling extends Common {
   readonly type: 'RUNNING'
   readonly name: 'Cancelling'
+  /** The attempt that is to stop, from 1. */
   readonly attempt: number
 }
 
@@ -60,6 +64,10 @@ export interface Cancelling extends Common {
 export interface Completed<T = unknown> extends Common {
   readonly type: 'COMPLETED'
   readonly name: 'Completed' | 'Cached'
+  /**
+   * What its code returned, as a value: {@link NotPersisted} if it was read from a store that had not kept it, a
+   * {@link HeldResult} if it has stayed on a cluster.
+   */
   readonly result: T
   /** The run that computed a cached result. */
   readonly cachedFrom?: string | undefined
@@ -69,6 +77,7 @@ export interface Completed<T = unknown> extends Common {
 export interface Failed extends Common {
   readonly type: 'FAILED'
   readonly name: 'Failed' | 'TimedOut'
+  /** What was thrown, as it was thrown; of `TimedOut` TIMED_OUT. */
   readonly error: unknown
 }
 
@@ -76,6 +85,7 @@ export interface Failed extends Common {
 export interface Crashed extends Common {
   readonly type: 'CRASHED'
   readonly name: 'Crashed'
+  /** CRASHED, WORKER_LOST, EXECUTOR_FAILED, SCHEDULER_LOST and the like. */
   readonly error: unknown
 }
 
@@ -83,6 +93,7 @@ export interface Crashed extends Common {
 export interface Cancelled extends Common {
   readonly type: 'CANCELLED'
   readonly name: 'Cancelled'
+  /** CANCELLED, with the reason that was given. */
   readonly error: unknown
 }
 
@@ -106,6 +117,7 @@ export type State<T = unknown> =
 export type TerminalState<T = unknown> = Completed<T> | Failed | Crashed | Cancelled
 /** A state after which nothing follows: terminal, or NotReady. */
 export type SettledState<T = unknown> = TerminalState<T> | NotReady
+/** The fourteen names of states: for people, and for filters. */
 export type StateName = State['name']
 
 const brand = Symbol.for('mintaka.state')

@@ -12,6 +12,7 @@ export type Ack = Promise<void> | undefined
  * `storeSuite` of `mintaka/testing` proves an implementation.
  */
 export interface Store {
+  /** For logs: `json`, `memory`. */
   readonly name: string
   /** Nothing can be read back: what is only needed for that is not worth making. */
   readonly keepsNothing?: boolean
@@ -49,9 +50,11 @@ export interface Store {
 
   /** Flow runs, newest first. */
   listFlowRuns(filter?: FlowRunFilter): Promise<StoredRun<FlowRun>[]>
+  /** By its whole id, with what it was called with. `undefined`: there is none. */
   getFlowRun(id: string): Promise<StoredRun<FlowRun> | undefined>
   /** The task runs of a flow run, in call order. */
   listTaskRuns(flowRunId: string): Promise<StoredRun<TaskRun>[]>
+  /** By its whole id. `undefined`: there is none. */
   getTaskRun(id: string): Promise<StoredRun<TaskRun> | undefined>
   /** The same in few bytes, for flow runs with a great many: without their histories, results read when asked for. */
   listTaskRunsBriefly?(flowRunId: string): Promise<BriefTaskRun[]>
@@ -60,6 +63,7 @@ export interface Store {
 
   /** The newest entry under a cache key, expired or not. */
   getCached(key: string): CacheEntry | undefined | Promise<CacheEntry | undefined>
+  /** Keeps an entry in place of the one before. It may refuse a result that cannot be kept: then there is none. */
   putCached(key: string, entry: CacheEntry): void | Promise<void>
 
   /**
@@ -83,7 +87,9 @@ export interface Store {
 
 /** What goes with a state. */
 export interface StateOptions {
+  /** `false`: the result is not kept, only that there was one. */
   readonly persist?: boolean | undefined
+  /** What a flow run was called with, if that was not known when it was created. */
   readonly parameters?: unknown
 }
 
@@ -103,6 +109,7 @@ export interface Claim {
 export interface StoreSurroundings {
   /** Id of the engine that writes. */
   readonly owner: string
+  /** How values become text, and come back. */
   readonly codec: Codec
   /** Nothing will be written: nothing is made, recovered or cut; a store that does not exist reads as empty. */
   readonly readOnly?: boolean | undefined
@@ -119,6 +126,7 @@ export interface Codec {
    * need not be made: then it may throw an error that says how large it is.
    */
   encode(value: unknown, limit?: number): string
+  /** The value that was encoded. */
   decode(text: string): unknown
   /** A value as it is now, for who keeps values and not texts: what is data in it is copied. */
   copy?(value: unknown): unknown
@@ -126,8 +134,9 @@ export interface Codec {
 
 /** A run as a store gives it: a copy, with its history. */
 export interface StoredRun<R extends Run = Run> {
+  /** Its record, as it is in the store. */
   readonly run: Readonly<R>
-  /** Every state it has been in, in order. A result that is not kept reads as {@link notPersisted}. */
+  /** Every state it has been in, in order. A result that is not kept reads as {@link NotPersisted}. */
   readonly states: readonly State[]
   /** The engine that wrote it. */
   readonly owner: string
@@ -139,10 +148,11 @@ export interface StoredRun<R extends Run = Run> {
 
 /** What stands for a result that was not kept: too large, refused by the codec, or not wanted. */
 export interface NotPersisted {
+  /** Why, for people. */
   readonly notPersisted: string
 }
 
-/** What has become of a task run. */
+/** What has become of a task run, without its history. */
 export interface BriefTaskRun
   extends Pick<
     TaskRun,
@@ -159,6 +169,7 @@ export interface BriefTaskRun
   > {
   /** When it completed, in epoch milliseconds; `undefined`: it has not. */
   readonly completedAt: number | undefined
+  /** The run that computed it, if it was taken over. */
   readonly cachedFrom?: string | undefined
   /** Of one that has completed. */
   result(): unknown
@@ -186,17 +197,23 @@ export function tooLarge(characters: number, limit: number, orMore = ''): string
 
 const mebibytes = (characters: number) => `${(characters / 1024 / 1024).toFixed(1)} MiB`
 
+/** Which flow runs are meant. All that is said has to hold. */
 export interface FlowRunFilter {
+  /** Runs of one of these flows. */
   readonly flowName?: readonly string[] | undefined
   /** Types or names of states, in any case. */
   readonly state?: readonly (StateType | StateName | (string & {}))[] | undefined
   /** Only runs whose id begins with this, or whose name is this. */
   readonly match?: string | undefined
+  /** Subflow runs of this flow run. */
   readonly parentFlowRunId?: string | undefined
+  /** So many at most, the newest ones. */
   readonly limit?: number | undefined
 }
 
+/** What is kept under a cache key. */
 export interface CacheEntry {
+  /** The state in which that run ended, with its result. */
   readonly state: Completed
   /** Epoch milliseconds; none: for ever. */
   readonly expires?: number | undefined
@@ -206,8 +223,11 @@ export interface CacheEntry {
 
 /** What one engine asks another to do. */
 export interface Command {
+  /** What to do. */
   readonly type: 'cancel'
+  /** Id of the flow run that it is about. */
   readonly runId: string
+  /** For people. */
   readonly reason?: string | undefined
 }
 

@@ -9,9 +9,13 @@ import type { DefinitionPlace } from './certainty.js'
 
 /** What a cache key function may look at. */
 export interface CacheKeyContext {
+  /** Name of the task. */
   readonly taskName: string
+  /** Tells the task from all others: file relative to the project, name, declared tags. */
   readonly taskKey: string
+  /** Name of the flow that calls it. */
   readonly flowName: string
+  /** Those of the run. */
   readonly tags: readonly string[]
 }
 

@@ -12,6 +12,7 @@ export interface ConcurrentOptions extends InProcessOptions {
 /** Tasks overlap on the event loop of this process: for I/O. The default executor. */
 export class ConcurrentExecutor implements Executor {
   readonly name = 'concurrent'
+  /** How many tasks may run at once: `Infinity` unless it was said. */
   readonly concurrency: number
   readonly #strict: boolean
 
@@ -23,6 +24,7 @@ export class ConcurrentExecutor implements Executor {
     this.#strict = strict
   }
 
+  /** Opens a session for one flow run. */
   async start(): Promise<ExecutorSession> {
     const session =
       this.concurrency === Number.POSITIVE_INFINITY ? new UnlimitedSession() : new LimitedSession(this.concurrency)

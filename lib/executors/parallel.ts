@@ -99,6 +99,7 @@ export class ParallelExecutor implements Executor, AsyncDisposable {
     await crew.pool[Symbol.asyncDispose]()
   }
 
+  /** Ends the threads, as {@link ParallelExecutor.close} does. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

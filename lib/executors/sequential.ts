@@ -16,6 +16,7 @@ export class SequentialExecutor implements Executor {
     this.#strict = options.strict ?? false
   }
 
+  /** Opens a session for one flow run: its one slot. */
   async start(): Promise<ExecutorSession> {
     const session = new SequentialSession()
     return this.#strict ? strict(session) : session

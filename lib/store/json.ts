@@ -57,6 +57,7 @@ import { Reading } from './reading.js'
 import { ResultFiles } from './result-files.js'
 import { describeUnsaved } from './unsaved.js'
 
+/** Options of {@link JsonStore}. */
 export interface JsonStoreOptions {
   /** Default: the environment variable MINTAKA_HOME, else `.mintaka` in the home folder. Made when the store is opened. */
   readonly folder?: string | undefined

@@ -49,7 +49,9 @@ const ended: ReadonlySet<StateType> = new Set(['COMPLETED', 'FAILED', 'CRASHED',
 
 /** What {@link mayGo} is asked to keep. */
 export interface Limits {
+  /** So many of the newest top-level flow runs stay. */
   readonly keep?: number | undefined
+  /** What has ended less than so many milliseconds ago stays. */
   readonly olderThanMs?: number | undefined
 }
 

@@ -17,8 +17,11 @@ export interface Pruned {
   readonly flowRuns: number
   /** Bytes that are free now: of lines, and of results in files. */
   readonly bytes: number
+  /** Entries of the cache that had expired. */
   readonly cacheEntries: number
+  /** Idempotency keys, which are free again. */
   readonly claims: number
+  /** Inboxes of engines that are gone. */
   readonly inboxes: number
 }
 

@@ -18,6 +18,7 @@ import {
 import * as tasks from './executor-tasks.js'
 import type { TestRunner } from './test-runner.js'
 
+/** Options of {@link executorSuite}. */
 export interface ExecutorSuiteOptions {
   /** Whether tasks that are ready run at the same time. Default true; false for executors with one slot. */
   readonly overlaps?: boolean

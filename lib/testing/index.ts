@@ -1,4 +1,8 @@
-/** For tests of flows, and of executors and stores of your own. */
+/**
+ * For tests of flows, and of executors and stores of your own.
+ *
+ * @module mintaka/testing
+ */
 
 export { type SimulatedClock, simulatedClock } from './clock.js'
 export { type ExecutorSuiteOptions, executorSuite } from './executor-suite.js'

@@ -37,7 +37,9 @@ export type ClusterWith<Method extends keyof Cluster> = Cluster & Required<Pick<
 
 /** Between how many workers. */
 export interface AdaptLimits {
+  /** Fewer there never are. */
   readonly minimum: number
+  /** More there never are. */
   readonly maximum: number
 }
 

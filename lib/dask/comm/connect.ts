@@ -7,8 +7,11 @@ import { noConnection } from './no-connection.js'
 
 /** Contents of PEM files: the authority that signs for the cluster, and our own certificate with its key. */
 export interface TlsOptions {
+  /** The certificate of the authority. */
   readonly ca?: string | Buffer | undefined
+  /** Our certificate, signed by it. */
   readonly cert?: string | Buffer | undefined
+  /** The key of our certificate. */
   readonly key?: string | Buffer | undefined
 }
 

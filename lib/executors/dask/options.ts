@@ -1,8 +1,10 @@
 import { MintakaError } from '../../core/errors.js'
 import { type Check, check, checkOptions } from '../../core/options.js'
-import type { AdaptLimits, ClusterOptions } from '../../dask/clusters/cluster.js'
+import type { AdaptLimits, Cluster, ClusterOptions } from '../../dask/clusters/cluster.js'
 import type { MakeCluster } from '../../dask/clusters/start.js'
 import type { TlsOptions } from '../../dask/comm/connect.js'
+
+export type { AdaptLimits, Cluster, ClusterOptions, MakeCluster, TlsOptions }
 
 /** Options of `DaskExecutor`: of a cluster that is up already, or of one that lives as long as the flow run. */
 export type DaskOptions = ExistingClusterOptions | TemporaryClusterOptions
@@ -18,14 +20,19 @@ interface CommonOptions {
 export interface ExistingClusterOptions extends CommonOptions {
   /** Of its scheduler: `tcp://10.0.0.5:8786`, `tls://…`. */
   readonly address: string
+  /** Not with an address: INVALID_OPTION. */
   readonly cluster?: never
+  /** Not with an address: INVALID_OPTION. */
   readonly clusterOptions?: never
+  /** Not with an address: INVALID_OPTION. */
   readonly adapt?: never
+  /** Not with an address: INVALID_OPTION. */
   readonly resubmit?: never
 }
 
 /** A temporary cluster: made when the flow run begins, torn down when it ends. */
 export interface TemporaryClusterOptions extends CommonOptions {
+  /** Not with these options: INVALID_OPTION. */
   readonly address?: never
   /**
    * What makes it: a function that gives a `Cluster`, or the dotted name of a Python class, for example

@@ -78,7 +78,13 @@ export type { CatchUpPolicy, OverlapPolicy } from './deployments/decide.js'
 export { type Deployment, type DeploymentOptions, deployment, type Limits } from './deployments/deployment.js'
 export type { Deployments, RunRequest } from './deployments/deployments.js'
 export type { DeploymentRecord, ScheduledRun, Taker } from './deployments/record.js'
-export { nextOccurrences, type Schedule } from './deployments/schedule.js'
+export {
+  type CronSchedule,
+  type IntervalSchedule,
+  nextOccurrences,
+  type RRuleSchedule,
+  type Schedule,
+} from './deployments/schedule.js'
 export type { CacheKeyContext } from './engine/definitions.js'
 export { annotate, flowContext, tags, taskContext } from './engine/scope.js'
 export { ConcurrentExecutor, type ConcurrentOptions } from './executors/concurrent.js'

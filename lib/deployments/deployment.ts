@@ -31,7 +31,9 @@ export interface DeploymentOptions<P = unknown> {
   readonly overlap?: OverlapPolicy | undefined
   /** Which of the occurrences are made up for that nobody was there to start: `none`, the `last` (default), or `all`. */
   readonly catchUp?: CatchUpPolicy | undefined
+  /** For people. */
   readonly description?: string | undefined
+  /** What a run may use up. Default: as much as it wants. */
   readonly limits?: Limits | undefined
 }
 
@@ -39,23 +41,33 @@ export interface DeploymentOptions<P = unknown> {
 export interface Deployment {
   /** `flow-name/deployment-name` */
   readonly id: string
+  /** The second part of its id. */
   readonly name: string
+  /** The flow that it runs. */
   readonly flow: Flow<unknown[], unknown>
   /** The file that calls {@link deployment}: agents load it to run the flow. */
   readonly file: string | undefined
+  /** As its options say. */
   readonly parameters: unknown
+  /** As its options say. */
   readonly schedule: Schedule | undefined
+  /** As its options say. */
   readonly tags: readonly string[]
+  /** As its options say: `undefined` leaves it as it is in the store. */
   readonly paused: boolean | undefined
+  /** As its options say, or the default. */
   readonly overlap: OverlapPolicy
+  /** As its options say, or the default. */
   readonly catchUp: CatchUpPolicy
+  /** As its options say. */
   readonly description: string | undefined
+  /** As its options say. */
   readonly limits: Limits | undefined
 }
 
 /**
  * Defines a deployment of a flow. Nothing runs by that: `mintaka deployment create FILE` enters it in the store, from
- * where agents take its runs; {@link serve} runs it in this process. Of several definitions with one flow name and one
+ * where agents take its runs; `serve` runs it in this process. Of several definitions with one flow name and one
  * name, the later one holds. Throws INVALID_ARGUMENT and INVALID_OPTION.
  *
  * ```ts

@@ -68,6 +68,7 @@ export class Deployments {
     return flowName?.length ? all.filter(record => flowName.includes(record.flowName)) : all
   }
 
+  /** By its id. */
   async get(id: string): Promise<DeploymentRecord> {
     const found = await this.#find(id)
     if (found) return found

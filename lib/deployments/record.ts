@@ -8,19 +8,31 @@ import type { Schedule } from './schedule.js'
 export interface DeploymentRecord {
   /** `flow-name/deployment-name` */
   readonly id: string
+  /** The second part of its id. */
   readonly name: string
+  /** The first part of its id: the flow that it runs. */
   readonly flowName: string
   /** The file that is loaded to run it. */
   readonly file?: string | undefined
+  /** For people. */
   readonly description?: string | undefined
+  /** What its runs are called with. */
   readonly parameters?: unknown
+  /** When it runs by itself. */
   readonly schedule?: Schedule | undefined
+  /** Its schedule rests. */
   readonly paused: boolean
+  /** What becomes of an occurrence while another run goes on. */
   readonly overlap: OverlapPolicy
+  /** What becomes of occurrences that nobody was there to start. */
   readonly catchUp: CatchUpPolicy
+  /** Its runs have them, besides those of the flow. */
   readonly tags: readonly string[]
+  /** What a run may use up. */
   readonly limits?: Limits | undefined
+  /** When it was first created. */
   readonly created: number
+  /** When it was last created, paused or resumed. */
   readonly updated: number
   /** Occurrences after this time count: when it was created, resumed, or got another schedule. */
   readonly scheduledFrom: number
@@ -34,12 +46,17 @@ export interface ScheduledRun {
   readonly name: string
   /** The id of its deployment. */
   readonly deployment: string
+  /** The flow that is run. */
   readonly flowName: string
   /** When it is to begin. */
   readonly scheduledTime: number
+  /** That of the flow run: whoever runs it, it runs once. */
   readonly idempotencyKey: string
+  /** What the flow is called with. */
   readonly parameters?: unknown
+  /** Those of the deployment. */
   readonly tags: readonly string[]
+  /** When it was decided on. */
   readonly created: number
   /** It waits until no other run of the deployment goes on. */
   readonly queued?: true | undefined
@@ -49,9 +66,11 @@ export interface ScheduledRun {
 
 /** An agent that has taken a run. */
 export interface Taker {
+  /** Id of the agent. */
   readonly agent: string
   /** Its process, for people. */
   readonly pid: number
+  /** The machine of that process. */
   readonly host: string
 }
 

@@ -4,6 +4,8 @@ import { type IntervalSchedule, intervalOccurrences } from './schedules/interval
 import type { Occurrences } from './schedules/occurrences.js'
 import { type RRuleSchedule, rruleOccurrences } from './schedules/rrule.js'
 
+export type { CronSchedule, IntervalSchedule, RRuleSchedule }
+
 /** When a deployment runs. Plain data: it is kept in the store, and may stand in YAML. */
 export type Schedule = IntervalSchedule | CronSchedule | RRuleSchedule
 

@@ -5,7 +5,7 @@ import { checkTimezone } from './zoned.js'
 
 /** When a cron expression says so: five fields, or six with seconds first. */
 export interface CronSchedule {
-  /** Five fields, or six with seconds first: `'0 7 * * 1-5'`. */
+  /** The expression: `'0 7 * * 1-5'`. */
   readonly cron: string
   /** Default: UTC. */
   readonly timezone?: string | undefined

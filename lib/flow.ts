@@ -133,6 +133,7 @@ export function flow(
     waitFor: undefined,
     signal: undefined,
     idempotencyKey: undefined,
+    occasion: undefined,
   }
   const made = makeFlow(definition, engineOf(name, options.engine))
   byPlace.set(placeOf(definition.file, name), new WeakRef(definition))

@@ -5,7 +5,7 @@ import type { StoredRun } from '../core/store.js'
 import { preview } from '../values/preview.js'
 
 export function flowRunJson({ run, owner, ownerGone }: StoredRun<FlowRun>) {
-  const { flowName, version, file, description, executor, parameters, idempotencyKey } = run
+  const { flowName, version, file, description, executor, parameters, idempotencyKey, deployment, scheduledTime } = run
   return {
     ...baseJson(run),
     flowName,
@@ -17,6 +17,8 @@ export function flowRunJson({ run, owner, ownerGone }: StoredRun<FlowRun>) {
     parentFlowRunId: run.parentFlowRunId,
     parentTaskRunId: run.parentTaskRunId,
     idempotencyKey,
+    deployment,
+    scheduledTime: scheduledTime === undefined ? undefined : iso(scheduledTime),
     continues: run.continues,
     owner,
     ownerGone,

@@ -59,6 +59,7 @@ function facts({ flowRun, parent }: RunTree, palette: Colors): string {
     ['file', run.file],
     ['description', run.description],
     ['tags', run.tags.join(', ')],
+    ['deployment', run.deployment],
     ['key', run.idempotencyKey],
     ['part of', parent && `${parent.run.name} of flow ${parent.run.flowName} (${parent.run.id})`],
     ['continues', run.continues],

@@ -55,6 +55,10 @@ export interface FlowRun extends RunBase {
   readonly parameters?: string | undefined
   /** The key that it was called with, if any: there is one run of the flow per key. */
   readonly idempotencyKey?: string | undefined
+  /** The deployment that it is a run of: `flow-name/deployment-name`. */
+  readonly deployment?: string | undefined
+  /** For a run of a deployment: when it was to begin. */
+  readonly scheduledTime?: number | undefined
   /** How its executor did, in its last session that had something to tell. */
   executorStats?: ExecutorStats | undefined
   /** The flow run that it continues. That of a subflow is known when its parameters are. */

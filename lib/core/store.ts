@@ -207,6 +207,8 @@ export interface FlowRunFilter {
   readonly match?: string | undefined
   /** Subflow runs of this flow run. */
   readonly parentFlowRunId?: string | undefined
+  /** Ids of deployments whose runs are wanted. */
+  readonly deployment?: readonly string[] | undefined
   /** So many at most, the newest ones. */
   readonly limit?: number | undefined
 }
@@ -232,16 +234,18 @@ export interface Command {
 }
 
 /** What a filter asks about. */
-export interface Filterable extends Readonly<Pick<FlowRun, 'id' | 'name' | 'flowName' | 'parentFlowRunId'>> {
+export interface Filterable
+  extends Readonly<Pick<FlowRun, 'id' | 'name' | 'flowName' | 'parentFlowRunId' | 'deployment'>> {
   readonly state: Pick<State, 'type' | 'name'>
 }
 
 /** Whether a run is one that the filter asks for. */
 export function fits(run: Filterable, filter: FlowRunFilter): boolean {
-  const { flowName, state, match, parentFlowRunId } = filter
+  const { flowName, state, match, parentFlowRunId, deployment } = filter
   if (flowName?.length && !flowName.includes(run.flowName)) return false
   if (match !== undefined && !run.id.startsWith(match) && run.name !== match) return false
   if (parentFlowRunId !== undefined && run.parentFlowRunId !== parentFlowRunId) return false
+  if (deployment?.length && !(run.deployment !== undefined && deployment.includes(run.deployment))) return false
   if (!state?.length) return true
   const wanted = state.map(word => word.toLowerCase())
   return wanted.includes(run.state.type.toLowerCase()) || wanted.includes(run.state.name.toLowerCase())

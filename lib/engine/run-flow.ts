@@ -123,9 +123,11 @@ export class FlowLife extends Life {
       parentFlowRunId: parent?.record.id,
       parameters: parameters.length === 0 ? undefined : preview(parameters[0], 400),
       idempotencyKey: flow.idempotencyKey,
+      deployment: flow.occasion?.deployment,
+      scheduledTime: flow.occasion?.scheduledTime,
       created: now,
       tags,
-      state: states.pending(now),
+      state: firstState(flow, now),
       startTime: undefined,
       endTime: undefined,
       totalRunTimeMs: 0,
@@ -203,6 +205,8 @@ export class FlowLife extends Life {
       throw error
     }
     if (this.#interrupted && !this.#ended) await this.#propose(this.#interruptedState())
+    await this.#scheduledTime()
+    if (!this.#ended && this.record.state.type === 'SCHEDULED') await this.#propose(states.pending(this.engine.now()))
   }
 
   async #inputsArrive(): Promise<void> {
@@ -673,6 +677,15 @@ export class FlowLife extends Life {
     }
     return true
   }
+}
+
+/** How far behind its time a run begins that is Late. */
+const lateAfterMs = 5000
+
+function firstState({ occasion }: FlowDefinition, now: number): State {
+  if (!occasion) return states.pending(now)
+  const { scheduledTime } = occasion
+  return now - scheduledTime > lateAfterMs ? states.late(now, scheduledTime) : states.scheduled(now, scheduledTime)
 }
 
 /** A flow ends with values: results that have stayed elsewhere are fetched, before their executor closes. */

@@ -51,6 +51,7 @@ export interface IndexEntry {
   readonly name: string
   readonly flow: string
   readonly parent?: string
+  readonly deployment?: string
 }
 
 export function headOf(head: SectionHead): string {
@@ -154,6 +155,7 @@ function entryOf({ head, at, fs, run, state }: Section, end: number, mc: number)
     name: run?.name ?? r,
     flow: run?.flowName ?? '(damaged)',
     ...(run?.parentFlowRunId !== undefined && { parent: run.parentFlowRunId }),
+    ...(run?.deployment !== undefined && { deployment: run.deployment }),
   }
 }
 
@@ -172,6 +174,6 @@ export function indexEntry(line: RawLine): IndexEntry {
 }
 
 /** Of an entry, what a filter asks about. */
-export function filterable({ i, name, flow, parent, type, is }: IndexEntry): Filterable {
-  return { id: i, name, flowName: flow, parentFlowRunId: parent, state: { type, name: is } }
+export function filterable({ i, name, flow, parent, deployment, type, is }: IndexEntry): Filterable {
+  return { id: i, name, flowName: flow, parentFlowRunId: parent, deployment, state: { type, name: is } }
 }

@@ -340,9 +340,17 @@ function entryOf(segment: Segment, raw: RawLine): IndexEntry {
 }
 
 /** What the index knows of a flow run whose first line is damaged. */
-function stubOf({ i, name, flow, created, parent }: IndexEntry): FlowRun {
-  const run: FlowRun = { ...lost, id: i, name, flowName: flow, created, state: states.pending(created) }
-  return parent === undefined ? run : { ...run, parentFlowRunId: parent }
+function stubOf({ i, name, flow, created, parent, deployment }: IndexEntry): FlowRun {
+  return {
+    ...lost,
+    id: i,
+    name,
+    flowName: flow,
+    created,
+    state: states.pending(created),
+    ...(parent !== undefined && { parentFlowRunId: parent }),
+    ...(deployment !== undefined && { deployment }),
+  }
 }
 
 function isThere(path: string): boolean {
@@ -356,7 +364,13 @@ function mcOf({ bytes, start, end }: RawLine): number {
 }
 
 /** Whether a line of the index may be one that the filter asks for, by its bytes. */
-function roughFilter({ flowName, match, parentFlowRunId, state }: FlowRunFilter): (line: RawLine) => boolean {
+function roughFilter({
+  flowName,
+  match,
+  parentFlowRunId,
+  deployment,
+  state,
+}: FlowRunFilter): (line: RawLine) => boolean {
   const tests: ((text: string) => boolean)[] = []
   const raw = (text: string) => Buffer.from(text).toString('latin1')
   if (flowName?.length) {
@@ -370,6 +384,10 @@ function roughFilter({ flowName, match, parentFlowRunId, state }: FlowRunFilter)
   if (parentFlowRunId !== undefined) {
     const parent = raw(`"parent":${JSON.stringify(parentFlowRunId)}`)
     tests.push(text => text.includes(parent))
+  }
+  if (deployment?.length) {
+    const words = deployment.map(id => raw(`"deployment":${JSON.stringify(id)}`))
+    tests.push(text => words.some(word => text.includes(word)))
   }
   if (state?.length) {
     const words = state.map(word => `"${word.toLowerCase()}"`)

@@ -45,6 +45,8 @@ export function storeSuite(t: TestRunner, makeStore: () => Store | Promise<Store
       parentTaskRunId: 'mirror',
       parameters: '{ n: 10 }',
       idempotencyKey: 'monday',
+      deployment: 'etl/daily',
+      scheduledTime: 1_000_000,
       tags: ['nightly', 'a b'],
     }
     await store.createFlowRun(run)
@@ -293,14 +295,14 @@ export function storeSuite(t: TestRunner, makeStore: () => Store | Promise<Store
     assert.deepEqual(await idsOf(store.listFlowRuns({ limit: 2 })), ['d', 'c'])
   })
 
-  storeTest('flow runs are found by flow, state, id prefix, name and parent', async store => {
+  storeTest('flow runs are found by flow, state, id prefix, name, parent and deployment', async store => {
     const failed = states.failed(1, new Error('x'))
     await store.createFlowRun(flowRun({ id: 'one-1', name: 'calm-owl', flowName: 'etl', created: 1 }, failed))
     await store.createFlowRun(
       flowRun({ id: 'one-2', name: 'red-fox', flowName: 'etl', created: 2 }, states.running(1, 1)),
     )
     await store.createFlowRun(
-      flowRun({ id: 'two', name: 'one', flowName: 'sub', created: 3, parentFlowRunId: 'one-2' }),
+      flowRun({ id: 'two', name: 'one', flowName: 'sub', created: 3, parentFlowRunId: 'one-2', deployment: 'sub/a' }),
     )
     const found = (filter: Parameters<Store['listFlowRuns']>[0]) => idsOf(store.listFlowRuns(filter))
     assert.deepEqual(await found({ flowName: ['etl'] }), ['one-2', 'one-1'])
@@ -310,6 +312,8 @@ export function storeSuite(t: TestRunner, makeStore: () => Store | Promise<Store
     assert.deepEqual(await found({ match: 'calm-owl' }), ['one-1'])
     assert.deepEqual(await found({ match: 'calm' }), [])
     assert.deepEqual(await found({ parentFlowRunId: 'one-2' }), ['two'])
+    assert.deepEqual(await found({ deployment: ['sub/a', 'sub/b'] }), ['two'])
+    assert.deepEqual(await found({ deployment: ['sub/b'] }), [])
     assert.deepEqual(await found({ match: 'one', limit: 1 }), ['two'])
   })
 

@@ -11,7 +11,8 @@ import { isJson } from './as-json.js'
 import { seconds } from './options.js'
 import { colorsOf, Failure, printLine } from './print.js'
 import { printError, thrownText } from './print-error.js'
-import { showProgress } from './progress.js'
+import { isLive } from './progress/live-display.js'
+import { showProgress } from './progress/show-progress.js'
 import { cancelOnSignals } from './signals.js'
 
 /** How a flow run ended that the command line has started; `signalled`: the exit code, if a signal ended it. */
@@ -33,10 +34,10 @@ export async function runToEnd(
   start: (engine: Engine) => RunFuture<unknown>,
   { engine: given, storeTimeoutMs }: { readonly engine?: Engine | undefined; readonly storeTimeoutMs: number },
 ): Promise<End> {
-  const isLive = process.stderr.isTTY
-  const engine = given ?? cliEngine(isLive)
+  const isShown = isLive(process.stderr)
+  const engine = given ?? cliEngine(isShown)
   await engine.ready
-  const progress = isLive ? await showProgress(engine) : undefined
+  const progress = isShown ? showProgress(engine) : undefined
   const future = start(engine)
   const endStuck = () => cancelStuck(future)
   process.once('beforeExit', endStuck)
@@ -62,10 +63,10 @@ export function tellEnd({ state, signalled }: End): void {
   process.exitCode = signalled ?? (state.type === 'COMPLETED' ? process.exitCode : 1)
 }
 
-function cliEngine(isLive: boolean): Engine {
+function cliEngine(isShown: boolean): Engine {
   return new Engine({
     store: new JsonStore(),
-    logger: stderrLogger(levelFromEnvironment() ?? (isLive ? 'warn' : 'info')), // a live display tells what info would
+    logger: stderrLogger(levelFromEnvironment() ?? (isShown ? 'warn' : 'info')), // a live display tells what info would
     surroundings: realSurroundings,
     maxFlowDepth: defaultMaxFlowDepth,
   })

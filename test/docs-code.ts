@@ -9,7 +9,7 @@ import { main } from '../dist/lib/cli/main.js'
 import { commandsOf, mintakaCommand, missingFor } from './fixtures/docs/commands.js'
 import { type Block, blocksOf, pages } from './fixtures/docs/pages.js'
 import { programsOf } from './fixtures/docs/printed.js'
-import { typeErrors } from './fixtures/docs/type-check.js'
+import { modulesOf, typeErrors } from './fixtures/docs/type-check.js'
 
 const blocks = pages().map(blocksOf)
 const blocksIn = (language: string) => blocks.flat().filter(block => block.language === language)
@@ -31,9 +31,22 @@ test('what is written in TypeScript compiles in the project of a user', async t 
   t.strictSame(typeErrors(blocks.map(ofPage => ofPage.filter(({ language }) => language === 'ts'))), [])
 })
 
-test('a program that says what it prints does print it', async t => {
-  for (const { block, prints } of programsOf(blocks.flat()))
-    t.strictSame(await output(t, block), prints, placeOf(block))
+test('programs that say what they print do print it', async t => {
+  const programs = programsOf(blocks.flat())
+  const said = programs.flatMap(({ block, prints }) => [placeOf(block), ...prints])
+  const main = programs.map(({ block }, index) => `console.log('${placeOf(block)}')\nawait import('./${index}.ts')`)
+  const files = programs.map(({ block }, index) => [`${index}.ts`, block.code])
+  t.strictSame((await output(t, main, Object.fromEntries(files))).trimEnd().split('\n'), said)
+})
+
+test('tests that stand in pages pass', async t => {
+  const areTests = (ofPage: readonly Block[]) => ofPage.some(({ code }) => code.includes("from 'node:test'"))
+  const folders = blocks.filter(areTests).map(ofPage => {
+    const modules = modulesOf(ofPage.filter(({ language }) => language === 'ts'))
+    return Object.fromEntries(modules.map(({ fileName, text }) => [fileName, text]))
+  })
+  const main = folders.flatMap((files, page) => Object.keys(files).map(name => `import './${page}/${name}'`))
+  t.match(await output(t, main, { ...folders }), 'a lost worker is tried again')
 })
 
 test('JSON and YAML can be read', async t => {
@@ -72,13 +85,13 @@ test('every script and every file that is to be run is there', async t => {
   )
 })
 
-/** What a program prints that stands in a file of its own. */
-async function output(t: Test, { code }: Block): Promise<string[]> {
-  const folder = t.testdir({ 'program.ts': code, 'tsconfig.json': '{}' })
+/** What a program prints that has a folder and a store of its own. Rejects if it fails. */
+async function output(t: Test, main: readonly string[], files: Record<string, string | Record<string, string>>) {
+  const folder = t.testdir({ ...files, 'main.ts': main.join('\n'), 'tsconfig.json': '{}' })
   const env = { PATH: process.env['PATH'], MINTAKA_HOME: join(folder, 'home'), MINTAKA_LOG: 'silent' }
-  const args = ['--import', import.meta.resolve('tsx'), join(folder, 'program.ts')]
+  const args = ['--import', import.meta.resolve('tsx'), join(folder, 'main.ts')]
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: folder, env })
-  return stdout.trimEnd().split('\n')
+  return stdout
 }
 
 interface Help {

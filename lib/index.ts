@@ -106,6 +106,6 @@ export { type Final, type Flow, type FlowCallOptions, type FlowEngine, type Flow
 export { Cancelled, Completed, type Crashed, Failed } from './states.js'
 export { JsonStore, type JsonStoreOptions } from './store/json.js'
 export { MemoryStore } from './store/memory.js'
-export type { Pruned, PruneOptions } from './store/prune.js'
+export type { Pruned, PruneOptions, Removed } from './store/prune.js'
 export { type Task, type TaskCallOptions, type TaskOptions, task } from './task.js'
 export { transfer } from './values/transfer.js'

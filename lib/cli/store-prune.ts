@@ -1,9 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { JsonStore } from '../store/json.js'
-import { codec } from '../values/json.js'
 import { bytesText } from './bytes.js'
 import { wholeNumber } from './options.js'
 import { printJson, printLine } from './print.js'
+import { changeStore } from './store.js'
 
 interface Options {
   readonly keep?: number
@@ -41,21 +40,14 @@ function age(text: string): number {
 async function prune({ keep, olderThan, dryRun, json }: Options, command: Command): Promise<void> {
   if (keep === undefined && olderThan === undefined)
     command.error('error: say what to keep: --keep <number>, --older-than <age> or both')
-  const store = new JsonStore()
-  const warn = (message: string) => process.stderr.write(`warning: ${message}\n`)
-  await store.open({ owner: `cli-${process.pid}`, codec, warn })
-  try {
-    const pruned = await store.prune({ keep, olderThanMs: olderThan, dryRun })
-    if (json) return printJson({ ...pruned, dryRun: dryRun ?? false })
-    const { flowRuns, bytes, cacheEntries, claims, inboxes } = pruned
-    if (dryRun) return printLine(`${flowRuns} flow runs would be removed.`)
-    const others = [
-      `${cacheEntries} expired entries of the cache`,
-      `${claims} claims`,
-      `${inboxes} inboxes of engines that are gone`,
-    ]
-    printLine(`${flowRuns} flow runs have been removed, ${bytesText(bytes)}; and ${others.join(', ')}.`)
-  } finally {
-    await store.close()
-  }
+  const pruned = await changeStore(store => store.prune({ keep, olderThanMs: olderThan, dryRun }))
+  if (json) return printJson({ ...pruned, dryRun: dryRun ?? false })
+  const { flowRuns, bytes, cacheEntries, claims, inboxes } = pruned
+  if (dryRun) return printLine(`${flowRuns} flow runs would be removed.`)
+  const others = [
+    `${cacheEntries} expired entries of the cache`,
+    `${claims} claims`,
+    `${inboxes} inboxes of engines that are gone`,
+  ]
+  printLine(`${flowRuns} flow runs have been removed, ${bytesText(bytes)}; and ${others.join(', ')}.`)
 }

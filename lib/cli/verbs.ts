@@ -20,12 +20,21 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     load: () => import('./flow-run-resume.js'),
   },
   'flow-run retry': { summary: 'try a flow run again that failed', load: () => import('./flow-run-retry.js') },
+  'flow-run cancel': {
+    summary: 'end flow runs that go on, of whatever process',
+    load: () => import('./flow-run-cancel.js'),
+  },
+  'flow-run delete': { summary: 'remove flow runs that have ended', load: () => import('./flow-run-delete.js') },
   'store info': { summary: 'tell what is in the store, and who writes there', load: () => import('./store-info.js') },
   'store verify': {
     summary: 'read all of the store, and list what is damaged',
     load: () => import('./store-verify.js'),
   },
   'store rebuild': { summary: 'make catalogue and index anew', load: () => import('./store-rebuild.js') },
+  'store recover': {
+    summary: 'end the runs of processes that have died',
+    load: () => import('./store-recover.js'),
+  },
   'store prune': { summary: 'remove old flow runs', load: () => import('./store-prune.js') },
   check: { summary: "tell whether a file's tasks can be sent to workers", load: () => import('./check.js') },
   'dask worker': { summary: 'join a Dask cluster as a worker of Node', load: () => import('./dask-worker.js') },
@@ -34,7 +43,7 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
 
 /** What stands before a verb of two words. */
 export const groups: Readonly<Record<string, string>> = {
-  'flow-run': 'look at flow runs in the store, and continue them',
+  'flow-run': 'look at flow runs in the store, and what to do with them',
   store: 'look after the store',
   dask: 'take part in Dask clusters',
 }

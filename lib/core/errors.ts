@@ -21,6 +21,7 @@ export const errorCodes = {
   CRASHED: 'a run ended because what carried it out was lost',
   TASKS_FAILED: 'a flow run ended with runs that did not complete',
   NOT_RESUMABLE: 'a flow run cannot be continued',
+  NOT_DELETABLE: 'a flow run cannot be deleted',
   DIVERGED: 'a flow run does other things than the one that it continues',
   ABORTED: 'an orchestration rule refused a transition',
   RULE_FAILED: 'an orchestration rule threw',

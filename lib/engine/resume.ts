@@ -154,8 +154,10 @@ async function endedRun(store: Store, flowRunId: string): Promise<StoredRun<Flow
   const { state, parentFlowRunId } = stored.run
   if (parentFlowRunId !== undefined)
     throw notResumable(`It is a part of flow run '${parentFlowRunId}': resume that one`, { flowRunId })
-  if (!isTerminal(state))
-    throw notResumable(`It has not ended: it is ${state.name}, and its process may be alive`, { flowRunId })
+  if (!isTerminal(state)) {
+    const fix = `If that was on another machine and has died, 'mintaka store recover --owner ${stored.owner} --force' ends its runs`
+    throw notResumable(`It has not ended: it is ${state.name}, and its process may be alive. ${fix}`, { flowRunId })
+  }
   if (state.type === 'COMPLETED') throw notResumable('It has completed: there is nothing to resume', { flowRunId })
   return stored
 }

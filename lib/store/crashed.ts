@@ -22,6 +22,11 @@ export interface FinishedJournal {
   readonly bytes: number
 }
 
+export interface EndingSurroundings extends StoreSurroundings {
+  /** Somebody answers for it that the process of this owner has died, wherever it was. */
+  readonly deadOwner?: string | undefined
+}
+
 /**
  * Ends the runs of processes that have died, or that have given up their store. What becomes of them stands in one file beside the journal, made whole and
  * exclusively: of two processes that do this at once, one records it, and one that dies on the way has not begun. The
@@ -30,7 +35,7 @@ export interface FinishedJournal {
 export async function endRunsOfTheDead(
   folder: string,
   folded: readonly FoldedJournal[],
-  surroundings: StoreSurroundings,
+  surroundings: EndingSurroundings,
   temporary: () => string,
 ): Promise<FinishedJournal[]> {
   const finished: FinishedJournal[] = []
@@ -50,7 +55,7 @@ async function endIfDead(
   folder: string,
   files: JournalFiles,
   folded: readonly FoldedJournal[],
-  surroundings: StoreSurroundings,
+  surroundings: EndingSurroundings,
   temporary: () => string,
 ): Promise<FinishedJournal | undefined> {
   const its = folded.filter(({ journal }) => journal === files.name)
@@ -62,7 +67,7 @@ async function endIfDead(
   if (isFinished) return finishedOf(folder, files)
   if (!header || header.format > format) return undefined
   const isLeft = openAtEnd(folder, files) !== undefined
-  if (!isLeft && !isDead(header.process)) return undefined
+  if (!isLeft && !isDead(header.process) && header.owner !== surroundings.deadOwner) return undefined
   const reader = new JournalReader(folder, files.name, Math.max(0, ...same.map(({ upTo }) => upTo ?? 0)))
   const tasks = new UnsettledTasks()
   await reader.refresh(files, undefined, line => tasks.visit(line))

@@ -43,10 +43,8 @@ export interface JournalInfo {
 /** Tells what is in a folder. Changes nothing. */
 export async function storeInfo(folder: string): Promise<StoreInfo> {
   const { catalogue, damaged } = readCatalogue(join(folder, 'catalogue.json'))
-  const { generation, segments, folded, format: own } = catalogue ?? { ...emptyCatalogue(), format }
+  const { generation, segments, format: own } = catalogue ?? { ...emptyCatalogue(), format }
   const path = join(folder, 'journals')
-  const journals: JournalInfo[] = []
-  for (const files of journalsOf(namesIn(path)).values()) journals.push(await journalInfo(path, files, folded))
   const holder = lockHolder(join(folder, 'fold.lock'))
   return {
     folder,
@@ -55,7 +53,7 @@ export async function storeInfo(folder: string): Promise<StoreInfo> {
     generation,
     foldedFlowRuns: segments.reduce((sum, { runs }) => sum + runs, 0),
     history: segments.map(({ name, bytes, runs }) => ({ name, bytes, flowRuns: runs })),
-    journals: journals.sort((a, b) => (a.created ?? 0) - (b.created ?? 0)),
+    journals: await journalsInfo(folder),
     bytes: {
       journals: sizeOf(path),
       history: sizeOf(join(folder, 'history')),
@@ -67,6 +65,15 @@ export async function storeInfo(folder: string): Promise<StoreInfo> {
     },
     ...(holder && { lock: { pid: holder.process.pid, host: holder.process.host, alive: liveness(holder.process) } }),
   }
+}
+
+/** The journals of a store, the oldest first, and what is known of the processes that write them. Changes nothing. */
+export async function journalsInfo(folder: string): Promise<JournalInfo[]> {
+  const { folded } = readCatalogue(join(folder, 'catalogue.json')).catalogue ?? emptyCatalogue()
+  const path = join(folder, 'journals')
+  const journals: JournalInfo[] = []
+  for (const files of journalsOf(namesIn(path)).values()) journals.push(await journalInfo(path, files, folded))
+  return journals.sort((a, b) => (a.created ?? 0) - (b.created ?? 0))
 }
 
 async function journalInfo(

@@ -26,7 +26,7 @@ import { Batch } from './batch.js'
 import { Cache } from './cache.js'
 import { type Catalogue, emptyCatalogue, readCatalogue } from './catalogue.js'
 import { Claims } from './claims.js'
-import { endRunsOfTheDead, type FinishedJournal } from './crashed.js'
+import { type EndingSurroundings, endRunsOfTheDead, type FinishedJournal } from './crashed.js'
 import { JsonDocuments } from './documents.js'
 import {
   fileName,
@@ -52,7 +52,7 @@ import {
 import { sweepLock } from './lock.js'
 import { openCatalogue } from './open-catalogue.js'
 import { thisProcess } from './process-id.js'
-import { type Pruned, type PruneOptions, prune } from './prune.js'
+import { deleteFlowRuns, type Pruned, type PruneOptions, type PruneSurroundings, prune, type Removed } from './prune.js'
 import { Reading } from './reading.js'
 import { ResultFiles } from './result-files.js'
 import { describeUnsaved } from './unsaved.js'
@@ -260,8 +260,12 @@ export class JsonStore implements Store {
     await this.#claiming(key, claims => claims.release(key, generation))
   }
 
-  async recover(): Promise<void> {
-    if (this.#journal) await this.#endRunsOfTheDead(this.#opened, this.#catalogue())
+  /**
+   * Ends the runs of owners that have died since the store was opened. `deadOwner`: an owner on another machine, or in another
+   * container, that is known to have died though nobody here can see it; if it lives, what it does from then on is lost.
+   */
+  async recover({ deadOwner }: { readonly deadOwner?: string | undefined } = {}): Promise<void> {
+    if (this.#journal) await this.#endRunsOfTheDead({ ...this.#opened, deadOwner }, this.#catalogue())
   }
 
   /**
@@ -278,11 +282,25 @@ export class JsonStore implements Store {
     })
     if (options.keep === undefined && options.olderThanMs === undefined)
       throw new MintakaError('INVALID_OPTION', 'prune() needs a limit: keep, olderThanMs or both.')
+    return prune(options, await this.#removing())
+  }
+
+  /**
+   * Removes these flow runs, with their subflow runs and all that belongs to them; their idempotency keys are free again.
+   * All of them or none: throws NOT_FOUND for an id that is not there, NOT_DELETABLE for a flow run that has not ended, is
+   * part of another one, or was carried out by an engine that still lives and has not folded it yet. `dryRun`: only that.
+   */
+  async deleteFlowRuns(ids: readonly string[], options: { readonly dryRun?: boolean } = {}): Promise<Removed> {
+    checkOptions('JsonStore.deleteFlowRuns', options, { dryRun: check.boolean })
+    return deleteFlowRuns(ids, await this.#removing(), options.dryRun)
+  }
+
+  async #removing(): Promise<PruneSurroundings> {
     const folding = this.#folding
     if (!folding) throw new MintakaError('STORE_WRITE_FAILED', `Nothing was removed: ${notOpen}.`)
     const finished = await this.#finished(this.#opened, this.#catalogue().folded)
     await folding.idle()
-    return prune(options, { folder: this.#folder, folding, temporary: () => this.#temporary(), finished })
+    return { folder: this.#folder, folding, temporary: () => this.#temporary(), finished }
   }
 
   get documents(): JsonDocuments {
@@ -355,11 +373,11 @@ export class JsonStore implements Store {
   }
 
   /** Folds what has finished, if there is enough of it. */
-  async #endRunsOfTheDead(surroundings: StoreSurroundings, { folded }: Catalogue): Promise<void> {
+  async #endRunsOfTheDead(surroundings: EndingSurroundings, { folded }: Catalogue): Promise<void> {
     this.#folding?.consider(await this.#finished(surroundings, folded))
   }
 
-  #finished(surroundings: StoreSurroundings, folded: Catalogue['folded']): Promise<FinishedJournal[]> {
+  #finished(surroundings: EndingSurroundings, folded: Catalogue['folded']): Promise<FinishedJournal[]> {
     return endRunsOfTheDead(this.#path('journals'), folded, surroundings, () => this.#temporary())
   }
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { MintakaError } from '../core/errors.js'
 import { isTerminal, type StateType } from '../core/state.js'
 import type { Catalogue } from './catalogue.js'
 import { namesIn } from './files.js'
@@ -60,13 +61,7 @@ export interface Limits {
  * are newer than a limit stay; with two limits, what one of them keeps stays. Pure.
  */
 export function mayGo(runs: ReadonlyMap<string, KnownRun>, { keep, olderThanMs }: Limits, now: number): Set<string> {
-  const children = new Map<string, string[]>()
-  const tops: (readonly [id: string, run: KnownRun])[] = []
-  for (const [id, run] of runs) {
-    // A parent that is not there any more has left its children to themselves.
-    if (run.parent === undefined || !runs.has(run.parent)) tops.push([id, run])
-    else children.set(run.parent, [...(children.get(run.parent) ?? []), id])
-  }
+  const { tops, children } = familiesOf(runs)
   const ended = tops.filter(([, run]) => run.hasEnded).sort(([, a], [, b]) => b.created - a.created)
   const going = new Set<string>()
   for (const [index, [id, run]] of ended.entries()) {
@@ -76,6 +71,45 @@ export function mayGo(runs: ReadonlyMap<string, KnownRun>, { keep, olderThanMs }
     if (all.every(each => runs.get(each)?.hasEnded && runs.get(each)?.isFinal)) for (const each of all) going.add(each)
   }
   return going
+}
+
+/**
+ * Those flow runs with all their subflow runs. Throws NOT_FOUND for one that is not there, and NOT_DELETABLE for one that must
+ * not go. Pure.
+ */
+export function mustGo(runs: ReadonlyMap<string, KnownRun>, ids: readonly string[]): Set<string> {
+  const { children } = familiesOf(runs)
+  const going = new Set<string>()
+  for (const id of ids) {
+    const run = runs.get(id)
+    if (!run) throw new MintakaError('NOT_FOUND', `There is no flow run '${id}' in the store.`, { run: id })
+    if (run.parent !== undefined && runs.has(run.parent))
+      throw notDeletable(id, `it is part of flow run '${run.parent}': delete that one`)
+    for (const each of withAllBelow(id, children)) {
+      const its = each === id ? 'it' : `its subflow run '${each}'`
+      if (!runs.get(each)?.hasEnded) throw notDeletable(id, `${its} has not ended`)
+      if (!runs.get(each)?.isFinal)
+        throw notDeletable(id, `the process that carried ${its} out goes on, and may still write about it`)
+      going.add(each)
+    }
+  }
+  return going
+}
+
+function notDeletable(run: string, why: string): MintakaError {
+  return new MintakaError('NOT_DELETABLE', `Flow run '${run}' cannot be deleted: ${why}.`, { run })
+}
+
+/** Top-level flow runs, and the subflow runs of each flow run. */
+function familiesOf(runs: ReadonlyMap<string, KnownRun>) {
+  const children = new Map<string, string[]>()
+  const tops: (readonly [id: string, run: KnownRun])[] = []
+  for (const [id, run] of runs) {
+    // A parent that is not there any more has left its children to themselves.
+    if (run.parent === undefined || !runs.has(run.parent)) tops.push([id, run])
+    else children.set(run.parent, [...(children.get(run.parent) ?? []), id])
+  }
+  return { tops, children }
 }
 
 function withAllBelow(id: string, children: ReadonlyMap<string, readonly string[]>): string[] {

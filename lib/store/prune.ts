@@ -6,21 +6,25 @@ import { emptySegment, freshName, nextOf, removeOld, writeIndex } from './fold.j
 import type { Folding } from './folding.js'
 import { History, type HistoryEntry } from './history.js'
 import { FileWriter } from './history-writer.js'
-import { knownRuns, type Limits, mayGo } from './known-runs.js'
+import { type KnownRun, knownRuns, type Limits, mayGo, mustGo } from './known-runs.js'
 import { claimsOf, removeClaims, removeExpired, removeInboxes, removeResults } from './leftovers.js'
 import { OpenFiles } from './line-bytes.js'
 import { withLock } from './open-catalogue.js'
 
-/** What has been removed from a store, or would be. */
-export interface Pruned {
+/** What has been removed with flow runs, or would be. */
+export interface Removed {
   /** Flow runs, subflow runs included. */
   readonly flowRuns: number
   /** Bytes that are free now: of lines, and of results in files. */
   readonly bytes: number
-  /** Entries of the cache that had expired. */
-  readonly cacheEntries: number
   /** Idempotency keys, which are free again. */
   readonly claims: number
+}
+
+/** What has been removed from a store, or would be. */
+export interface Pruned extends Removed {
+  /** Entries of the cache that had expired. */
+  readonly cacheEntries: number
   /** Inboxes of engines that are gone. */
   readonly inboxes: number
 }
@@ -41,33 +45,54 @@ export interface PruneSurroundings {
 
 type Pause = () => Promise<void> | undefined
 
-/** Removes flow runs that have ended, with all that belongs to them. */
+/** Which flow runs go, of all that there are. */
+type Choose = (runs: ReadonlyMap<string, KnownRun>, now: number) => ReadonlySet<string>
+
+/** Removes flow runs that have ended, with all that belongs to them; and what belongs to nobody any more. */
 export async function prune(options: PruneOptions, surroundings: PruneSurroundings): Promise<Pruned> {
   const { folder, temporary } = surroundings
-  if (options.dryRun) return wouldGo(options, folder)
-  return withLock(folder, temporary, () => pruneLocked(options, surroundings))
+  const choose: Choose = (runs, now) => mayGo(runs, options, now)
+  if (options.dryRun) return { ...(await wouldGo(choose, folder)), cacheEntries: 0, inboxes: 0 }
+  return withLock(folder, temporary, async () => {
+    const now = Date.now()
+    const removed = await remove(choose, surroundings, now)
+    return { ...removed, cacheEntries: removeExpired(folder, now), inboxes: removeInboxes(folder, now) }
+  })
 }
 
-async function wouldGo(limits: Limits, folder: string): Promise<Pruned> {
+/** Removes those flow runs with all that belongs to them, or none if one of them must not go. */
+export async function deleteFlowRuns(
+  ids: readonly string[],
+  surroundings: PruneSurroundings,
+  dryRun = false,
+): Promise<Removed> {
+  const { folder, temporary } = surroundings
+  const choose: Choose = runs => mustGo(runs, ids)
+  if (dryRun) return wouldGo(choose, folder)
+  return withLock(folder, temporary, () => remove(choose, surroundings, Date.now()))
+}
+
+async function wouldGo(choose: Choose, folder: string): Promise<Removed> {
   const catalogue = catalogueIn(folder)
-  const going = mayGo(await knownRuns(folder, catalogue), limits, Date.now())
+  const going = choose(await knownRuns(folder, catalogue), Date.now())
   let bytes = 0
   const history = new History(folder, catalogue, { onDamage: () => {} })
   await history.each(entry => {
     if (going.has(entry.i)) bytes += entry.bytes
   })
   history.rest()
-  return { flowRuns: going.size, bytes, cacheEntries: 0, claims: 0, inboxes: 0 }
+  return { flowRuns: going.size, bytes, claims: 0 }
 }
 
-async function pruneLocked(
-  limits: Limits,
+/** The lock must be held. */
+async function remove(
+  choose: Choose,
   { folder, folding, temporary, finished }: PruneSurroundings,
-): Promise<Pruned> {
-  const now = Date.now()
+  now: number,
+): Promise<Removed> {
   const before = await folding.foldNow(finished, catalogueIn(folder))
   const runs = await knownRuns(folder, before)
-  const going = mayGo(runs, limits, now)
+  const going = choose(runs, now)
   const claims = claimsOf(folder, going)
   const after = await removeFromHistory(folder, before, going, folding.pause, temporary)
   await removeReplaced(folder, after, temporary)
@@ -75,9 +100,7 @@ async function pruneLocked(
   return {
     flowRuns: going.size,
     bytes: sizeOf(before) - sizeOf(after) + results,
-    cacheEntries: removeExpired(folder, now),
     claims: removeClaims(folder, claims),
-    inboxes: removeInboxes(folder, now),
   }
 }
 

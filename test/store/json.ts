@@ -360,6 +360,18 @@ test('only what is certainly dead is ended', async t => {
   }
 })
 
+test('the runs of an owner that somebody answers for are ended, and no others', async t => {
+  const elsewhere = { ...deadProcess(), host: 'elsewhere' }
+  const { store } = await opened(t, folderWith(t, await unfinishedJournal(t, elsewhere)))
+  const { owner } = (await store.getFlowRun('flow'))!
+  for (const deadOwner of [undefined, 'nobody']) {
+    await store.recover({ deadOwner })
+    t.equal((await store.getFlowRun('flow'))?.run.state.type, 'RUNNING')
+  }
+  await store.recover({ deadOwner: owner })
+  t.match((await store.getFlowRun('flow'))?.run.state, { type: 'CRASHED', message: /on host 'elsewhere'/ })
+})
+
 test('a journal that was closed is never looked at again, whatever its runs', async t => {
   const journal = await unfinishedJournal(t, deadProcess())
   const folder = folderWith(t, `${journal}${seal('{"c":1006,"q":12}\n')}`)

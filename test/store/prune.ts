@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, utimesSync } from 'node:fs'
 import tap, { test } from 'tap'
 import { states } from '../../lib/core/state.js'
-import { type KnownRun, mayGo } from '../../lib/store/known-runs.js'
+import { type KnownRun, mayGo, mustGo } from '../../lib/store/known-runs.js'
 import { verifyStore } from '../../lib/store/verify.js'
 import { change, flowRun } from './fixtures/runs.js'
 import { carryOut, fold, idsOf, manySessions, opened } from './fixtures/sessions.js'
@@ -44,6 +44,49 @@ test('what may go: the oldest that have ended, with all below them', t => {
   t.strictSame(going({ keep: 5, olderThanMs: 0 }), ['child', 'grandchild', 'old'])
   t.strictSame(going({ keep: 0, olderThanMs: 93 }), ['child', 'grandchild', 'old'])
   t.end()
+})
+
+test('what is asked to go goes with all below it, or nothing does', t => {
+  const runs = new Map([
+    ['old', known(1)],
+    ['child', known(2, { parent: 'old' })],
+    ['grandchild', known(3, { parent: 'child' })],
+    ['running', known(4, { hasEnded: false })],
+    ['with a running child', known(6)],
+    ['still running', known(7, { parent: 'with a running child', hasEnded: false })],
+    ['of a live engine', known(8, { isFinal: false })],
+    ['orphan', known(9, { parent: 'gone' })],
+  ])
+  t.strictSame([...mustGo(runs, ['old', 'orphan', 'old'])], ['old', 'child', 'grandchild', 'orphan'])
+  const refused = (id: string, code: string, why: RegExp) =>
+    t.throws(() => mustGo(runs, ['old', id]), { code, message: why, run: id })
+  refused('nobody', 'NOT_FOUND', /There is no flow run 'nobody'/)
+  refused('child', 'NOT_DELETABLE', /it is part of flow run 'old': delete that one/)
+  refused('running', 'NOT_DELETABLE', /it has not ended/)
+  refused('with a running child', 'NOT_DELETABLE', /its subflow run 'still running' has not ended/)
+  refused('of a live engine', 'NOT_DELETABLE', /the process that carried it out goes on/)
+  t.end()
+})
+
+test('flow runs are deleted by id, from journals and from the history, and their keys are free again', async t => {
+  const folder = t.testdir()
+  await manySessions(t, folder, 6)
+  await fold(t, folder)
+  const { store } = await opened(t, folder)
+  await carryOut(store, 'parent', 2000)
+  await carryOut(store, 'child', 2001, { parent: 'parent' })
+  await store.claim('flow-run:parent', 'somebody')
+  await t.rejects(store.deleteFlowRuns(['parent']), { code: 'NOT_DELETABLE' }, 'its engine goes on')
+  await store.close()
+  const { store: next } = await opened(t, folder)
+  t.match(await next.deleteFlowRuns(['parent', 'run-2'], { dryRun: true }), { flowRuns: 3 })
+  t.equal((await next.listFlowRuns()).length, 8)
+  t.match(await next.deleteFlowRuns(['parent', 'run-2']), { flowRuns: 3, claims: 1 })
+  t.strictSame(idsOf(await next.listFlowRuns()).sort(), ['run-0', 'run-1', 'run-3', 'run-4', 'run-5'])
+  t.match(await next.claim('flow-run:parent', 'another'), { isNew: true })
+  await t.rejects(next.deleteFlowRuns(['parent']), { code: 'NOT_FOUND' })
+  await next.close()
+  t.strictSame((await verifyStore(folder)).problems, [])
 })
 
 test('old flow runs go with all that belongs to them; the others stay as they are', async t => {

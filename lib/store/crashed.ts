@@ -13,6 +13,7 @@ import { JournalReader } from './journal-reader.js'
 import { headerOf, isClosed, openAtEnd } from './journal-state.js'
 import { closedLine, format, type Header, headerLine, stateLine } from './lines.js'
 import { isDead, thisProcess } from './process-id.js'
+import { bytesAfter } from './rest.js'
 import { seal } from './seal.js'
 import { UnsettledTasks } from './unsettled.js'
 
@@ -124,17 +125,16 @@ function replace(path: string, _text: string, temporary: string): boolean {
 function cutTornTail({ paths, position }: JournalReader, warn: StoreSurroundings['warn']): void {
   const path = paths[position.part]
   if (path === undefined) return
-  const size = statSync(path).size
-  if (size <= position.offset) return
-  warn(
-    `The last line of ${path} was never finished: ${size - position.offset} bytes at byte ${position.offset} do not count.`,
-    {
+  const { offset } = position
+  if (statSync(path).size <= offset) return
+  const bytes = bytesAfter(path, offset)
+  if (bytes > 0)
+    warn(`The last line of ${path} was never finished: ${bytes} bytes at byte ${offset} do not count.`, {
       path,
-      offset: position.offset,
-    },
-  )
+      offset,
+    })
   try {
-    truncateSync(path, position.offset)
+    truncateSync(path, offset)
   } catch {
     // It may belong to another user. Readers pass over it anyway.
   }

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises'
+import { bytesAfter } from './rest.js'
 import { type Damage, scanWholeLines, type WholeLine, type WholeLinesOptions } from './whole-lines.js'
 
 /** A file of a journal. */
@@ -64,7 +65,7 @@ export class JournalLines {
       offset = await scanWholeLines(path, offset, visit, { ...options, sealed, onDamage })
       if (!goesOn) return { part, offset }
       if (isLast) return { part, offset }
-      if (onDamage) await this.#checkEnd(path, offset, onDamage)
+      if (onDamage) this.#checkEnd(path, offset, onDamage)
     }
     return { part, offset }
   }
@@ -97,9 +98,9 @@ export class JournalLines {
   }
 
   /** A file that another one follows ends with a whole line. */
-  async #checkEnd(path: string, offset: number, onDamage: (damage: Damage) => void): Promise<void> {
-    const size = await sizeOf(path)
-    if (size > offset) onDamage({ path, offset, bytes: size - offset })
+  #checkEnd(path: string, offset: number, onDamage: (damage: Damage) => void): void {
+    const bytes = bytesAfter(path, offset)
+    if (bytes > 0) onDamage({ path, offset, bytes })
   }
 }
 

@@ -30,6 +30,9 @@ export class Segment {
   readonly path: string
   /** The end of its last whole line. */
   size = 0
+  /** Where the room ends that has been made in front of the lines: zeros, which are no line and are cut off at the end. */
+  #reserved = 0
+  #ahead: number
   readonly #fs: JournalFs
   readonly #header: Buffer
   readonly #fd: number
@@ -41,9 +44,13 @@ export class Segment {
   #syncing = false
   #ended = false
 
-  /** Makes the file. Throws what `node:fs` throws: EEXIST if somebody else has made it. */
-  constructor(path: string, header: string, fs: JournalFs) {
+  /**
+   * Makes the file. Throws what `node:fs` throws: EEXIST if somebody else has made it. `ahead`: how many bytes of room are
+   * made at once. A sync that follows each line has less to do then: the file does not grow with every one.
+   */
+  constructor(path: string, header: string, fs: JournalFs, ahead = 0) {
     this.path = path
+    this.#ahead = ahead
     this.#fs = fs
     this.#header = Buffer.from(header + header)
     // Without O_APPEND, which would ignore the position that a write after a failed one must have.
@@ -70,6 +77,7 @@ export class Segment {
     const skipped = begins ? this.#header.length : 0
     if (failure === undefined) {
       this.size += bytes.length
+      if (this.size > this.#reserved && this.#ahead > 0) this.#reserve()
       return { bytes: lines.length }
     }
     const whole = bytes.subarray(0, done).lastIndexOf(10) + 1
@@ -93,7 +101,22 @@ export class Segment {
     return { done }
   }
 
+  #reserve(): void {
+    try {
+      this.#reserved = this.size + this.#fs.writeSync(this.#fd, Buffer.alloc(this.#ahead), 0, this.#ahead, this.size)
+    } catch {
+      this.#ahead = 0 // there is no room to be had; lines need less of it
+      this.#cut()
+    }
+  }
+
+  /** Gives the room back that has not been used. */
+  trim(): void {
+    if (this.#reserved > this.size) this.#cut()
+  }
+
   #cut(): void {
+    this.#reserved = 0
     try {
       this.#fs.ftruncateSync(this.#fd, this.size)
     } catch {
@@ -124,6 +147,7 @@ export class Segment {
   }
 
   #close(): void {
+    this.trim()
     for (const fd of [this.#fd, this.#other]) {
       try {
         this.#fs.closeSync(fd)

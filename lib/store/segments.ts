@@ -38,6 +38,9 @@ const maxHeld = 32 * 1024 * 1024
 
 const defaultSegmentBytes = 4 * 1024 * 1024
 
+/** Room that is made at once where every state is synced, in bytes. */
+const roomAhead = 64 * 1024
+
 /** Lines that go out in one write, and who waits for them. */
 interface Chunk {
   readonly bytes: Buffer
@@ -137,6 +140,7 @@ export class Segments {
     this.#trouble?.stop()
     this.#write()
     if (this.#options.durability === 'power') this.#syncNow()
+    this.#segment?.trim()
   }
 
   // --- files
@@ -185,7 +189,8 @@ export class Segments {
       const number = this.#name === undefined ? 1 : this.#segments + attempt
       try {
         const path = join(this.#options.folder, segmentName(name, number))
-        const segment = new Segment(path, seal(this.#options.header(name, number)), this.#fs)
+        const ahead = this.#options.durability === 'power' ? roomAhead : 0
+        const segment = new Segment(path, seal(this.#options.header(name, number)), this.#fs, ahead)
         this.#name = name
         this.#segments = number
         if (number > 1) this.#options.onSegment?.(name)

@@ -126,6 +126,23 @@ test('a journal that ends at any byte of its last records opens, and loses only 
   }
 })
 
+test('room that a writer had made for more lines is no damage, nor are the zeros after a torn line counted', async t => {
+  const lines = (await journal(t)).toString().split('\n').slice(2, 8)
+  const dead = { ...thisProcess(), pid: spawnSync(process.execPath, ['--version']).pid }
+  const header = seal(headerLine({ format: 3, owner: 'w', process: dead, created: 1000, journal: 'w', segment: 1 }))
+  const text = `${header}${header}${lines.join('\n')}\n`
+  for (const [torn, told] of [
+    ['', /^$/],
+    ['{"s":"fl', new RegExp(`^The last line of .*: 8 bytes at byte ${text.length} do not count`)],
+  ] as const) {
+    const folder = t.testdir({ journals: { [closedJournal]: `${text}${torn}${'\0'.repeat(100_000)}` } })
+    const { store, warnings } = await opened(t, folder)
+    await store.close()
+    t.match(warnings.find(warning => warning.includes('finished:')) ?? '', told)
+    t.equal(readFileSync(`${folder}/journals/${closedJournal}`, 'utf8'), text)
+  }
+})
+
 test('a byte that has changed in what ends a journal costs that state at most', async t => {
   const lines = (await journal(t)).toString().split('\n').slice(2, 8)
   const dead = { ...thisProcess(), pid: spawnSync(process.execPath, ['--version']).pid }

@@ -42,7 +42,10 @@ export interface EngineOptions {
 export interface Engine extends AsyncDisposable {
   /** Owns its runs in the store. */
   readonly id: string
-  /** Starts a run of `flow` here. */
+  /**
+   * Starts a run of `flow` here, or as a subflow if the running code is a flow's. Throws as a call of the flow does, and
+   * INVALID_ARGUMENT, INVALID_OPTION. A store that cannot be opened leaves the run CRASHED, with what it said.
+   */
   run<A extends unknown[], R>(flow: Flow<A, R>, ...rest: RunArguments<A>): FlowFuture<Final<Awaited<R>>>
   /**
    * Continues a flow run of the store that is FAILED, CRASHED or CANCELLED, in a new run: what its tasks have completed is
@@ -77,9 +80,15 @@ export interface Engine extends AsyncDisposable {
   logs(flowRunId: string): Promise<LogEntry[]>
   /** Everything that happens from now on. The iteration ends with the signal, or when the engine is closed. */
   events(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterableIterator<EngineEvent>
-  /** Cancels a flow run, also one of another process that shares the store. NOT_FOUND if there is none. */
+  /**
+   * Cancels a flow run. One of another process that shares the store is asked for: its engine looks twice a second, and
+   * this does not wait for that. NOT_FOUND if there is none; nothing happens to one that has ended.
+   */
   cancel(flowRunId: string, reason?: string): Promise<void>
-  /** Adds a rule of orchestration after ours. It is asked about every transition of every run. */
+  /**
+   * Adds a rule of orchestration after ours. It is asked about every transition of every run from now on. Throws
+   * INVALID_ARGUMENT.
+   */
   use(rule: Rule): void
   /**
    * Takes no more runs, waits for those there are, and closes the store. What still runs after `timeoutMs` is cancelled.
@@ -116,6 +125,8 @@ type RunArguments<A extends unknown[]> = [] extends A
  * await using engine = createEngine({ store: new MemoryStore() })
  * await engine.run(report, { year: 2026 })
  * ```
+ *
+ * Throws INVALID_OPTION. The store is opened at once; that it cannot be is told by the runs.
  */
 export function createEngine(options: EngineOptions = {}): Engine {
   checkOptions('createEngine', options, engineChecks)

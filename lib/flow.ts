@@ -74,10 +74,15 @@ export type Final<R> =
 
 /** A function that runs on the main thread and calls tasks and other flows. A call gives a future at once. */
 export interface Flow<A extends unknown[], R> {
+  /**
+   * Starts a run of it: on its engine, or as a subflow of the flow run around the call. Throws FLOW_IN_TASK, OTHER_ENGINE,
+   * FLOW_DEPTH, FLOW_RUN_ENDED, ENGINE_CLOSED; in a flow run that is to stop, CANCELLED or TIMED_OUT. What goes wrong later is
+   * told by the future.
+   */
   (...parameters: Args<A>): FlowFuture<Final<Awaited<R>>>
   /** Its name, as it was given. */
   readonly name: string
-  /** The same flow with some options changed. */
+  /** The same flow with some options changed. Throws INVALID_OPTION. */
   with(options: FlowCallOptions): Flow<A, R>
   /** The plain function. It must run in a flow if it calls tasks. */
   readonly fn: (...parameters: A) => R
@@ -90,12 +95,14 @@ type ParametersOf<S extends StandardSchemaV1> =
 
 /**
  * Makes a flow of a function of no or one parameter. With `parameters`, a Standard Schema (zod, valibot, arktype…), its
- * parameter is validated and coerced before the body runs; what does not fit is a FAILED run.
+ * parameter is validated and coerced before the body runs; what does not fit is a FAILED run, with INVALID_PARAMETERS.
  *
  * ```ts
  * const report = flow('report', async (p: { year: number }) => summarise(await load(p.year)))
  * await report({ year: 2026 })
  * ```
+ *
+ * Throws INVALID_ARGUMENT or INVALID_OPTION at once.
  */
 export function flow<S extends StandardSchemaV1, R>(
   name: string,

@@ -68,12 +68,20 @@ export interface TaskCallOptions extends TaskOptions {
  * Sets.
  */
 export interface Task<A extends unknown[], R> {
+  /**
+   * Starts a run of it in the flow run around the call. Throws TASK_OUTSIDE_FLOW, FLOW_RUN_ENDED; in a flow run that is to
+   * stop, CANCELLED or TIMED_OUT. What goes wrong later is told by the future. In another task it runs in place, as `fn`
+   * does.
+   */
   (...args: Args<A>): TaskFuture<Awaited<R>>
   /** Its name, as it was given. */
   readonly name: string
-  /** A call per element: lists are taken side by side, `unmapped(value)` is passed whole to each. */
+  /**
+   * A call per element: lists are taken side by side, `unmapped(value)` is passed whole to each. Throws as a call does, and
+   * INVALID_ARGUMENT for lists of different lengths.
+   */
   map(...lists: MapArgs<A>): TaskFuture<Awaited<R>>[]
-  /** The same task with some options changed. */
+  /** The same task with some options changed; annotations are merged. Throws INVALID_OPTION or INVALID_ANNOTATION. */
   with(options: TaskCallOptions): Task<A, R>
   /** The plain function: for unit tests, and for synchronous calls inside a task. */
   readonly fn: (...args: A) => R
@@ -106,6 +114,9 @@ export function task<const N extends string, A extends unknown[], R>(
 /**
  * A task by reference: workers import the module and call its export. For code that cannot be sliced: modules with state
  * of their own, native packages, custom loaders. The module's top level runs once in every worker.
+ *
+ * Throws INVALID_ARGUMENT, INVALID_OPTION or INVALID_ANNOTATION at once. A module without that export fails the run:
+ * NOT_FOUND.
  */
 task.fromModule = <A extends unknown[], R>(url: string, exportName: string, options?: TaskOptions): Task<A, R> => {
   if (typeof url !== 'string' || !/^(file|node|data):/.test(url) || typeof exportName !== 'string') {

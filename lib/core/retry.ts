@@ -39,7 +39,10 @@ export interface ExponentialOptions {
   readonly random?: (() => number) | undefined
 }
 
-/** A delay that grows by a factor with every attempt, spread by a jitter so that many runs do not retry at once. */
+/**
+ * A delay that grows by a factor with every attempt, spread by a jitter so that many runs do not retry at once. For
+ * `retryDelayMs`: a function of the attempt that failed, from 1, that gives whole milliseconds.
+ */
 export function exponential(options: ExponentialOptions = {}): (attempt: number) => number {
   const { initialMs = 1000, factor = 2, maxMs = 60_000, jitter = 0, random = Math.random } = options
   return attempt => {

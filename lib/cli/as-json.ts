@@ -9,7 +9,7 @@ export function flowRunJson({ run, owner, ownerGone }: StoredRun<FlowRun>) {
   return {
     ...baseJson(run),
     flowName,
-    executor,
+    executor: executor || undefined,
     parameters,
     version,
     file,
@@ -20,7 +20,7 @@ export function flowRunJson({ run, owner, ownerGone }: StoredRun<FlowRun>) {
     deployment,
     scheduledTime: scheduledTime === undefined ? undefined : iso(scheduledTime),
     continues: run.continues,
-    owner,
+    owner: owner || undefined,
     ownerGone,
   }
 }

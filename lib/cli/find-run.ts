@@ -1,13 +1,14 @@
 import { MintakaError } from '../core/errors.js'
 import { didYouMean } from '../core/nearest.js'
 import type { FlowRun } from '../core/run.js'
-import type { Store, StoredRun } from '../core/store.js'
+import type { StoredRun } from '../core/store.js'
 import { clean } from './print.js'
+import type { FlowRuns } from './scheduled-runs.js'
 
 const listed = 10
 
 /** The flow run of that id, of that name, or whose id begins so. Throws NOT_FOUND and AMBIGUOUS_ID. */
-export async function findFlowRun(store: Store, word: string): Promise<StoredRun<FlowRun>> {
+export async function findFlowRun(store: FlowRuns, word: string): Promise<StoredRun<FlowRun>> {
   const exact = await store.getFlowRun(word)
   if (exact) return exact
   const found = await store.listFlowRuns({ match: word, limit: listed + 1 })
@@ -24,7 +25,7 @@ export async function findFlowRun(store: Store, word: string): Promise<StoredRun
 /** How many of the newest runs are looked at for what somebody may have meant. */
 const lookedAt = 1000
 
-async function notFound(store: Store, word: string): Promise<MintakaError> {
+async function notFound(store: FlowRuns, word: string): Promise<MintakaError> {
   const newest = (await store.listFlowRuns({ limit: lookedAt })).map(({ run }) => run)
   const fix = newest.some(({ flowName }) => flowName === word)
     ? `'${word}' is a flow: mintaka flow-run ls --flow-name ${word} lists its runs.`

@@ -4,6 +4,7 @@ import { describeRun } from './describe-run.js'
 import { findFlowRun } from './find-run.js'
 import { printJson, printLine } from './print.js'
 import { growTree, type RunTree } from './run-tree.js'
+import { withScheduled } from './scheduled-runs.js'
 import { readStore } from './store.js'
 
 export function define(command: Command): void {
@@ -16,7 +17,7 @@ export function define(command: Command): void {
 }
 
 async function inspectRun(word: string, { all, json }: { all?: true; json?: true }): Promise<void> {
-  const tree = await readStore(async store => growTree(store, await findFlowRun(store, word)))
+  const tree = await readStore(async store => growTree(store, await findFlowRun(withScheduled(store), word)))
   if (json) printJson(treeJson(tree))
   else printLine(describeRun(tree, { all }))
 }

@@ -3,15 +3,18 @@ import { didYouMean } from '../core/nearest.js'
 import type { FlowRun } from '../core/run.js'
 import type { Store, StoredRun } from '../core/store.js'
 import { flowRunJson } from './as-json.js'
+import { meantBy } from './find-deployment.js'
 import { repeatable, wholeNumber } from './options.js'
 import { ago, clean, coloredState, colorsOf, durationOf, ownerNote, printJson, printLine, widthOf } from './print.js'
+import { withScheduled } from './scheduled-runs.js'
 import { checkStates } from './state-filter.js'
-import { readStore } from './store.js'
+import { deploymentsIn, readStore } from './store.js'
 import { type Column, table } from './table.js'
 
 interface Options {
   readonly flowName: readonly string[]
   readonly state: readonly string[]
+  readonly deployment: readonly string[]
   readonly limit: number
   readonly json?: true
 }
@@ -20,29 +23,56 @@ export function define(command: Command): void {
   command
     .addOption(repeatable('--flow-name <name>', 'only runs of this flow'))
     .addOption(repeatable('--state <state>', 'only runs in this state, by type or name'))
+    .addOption(repeatable('--deployment <id>', 'only runs of this deployment'))
     .addOption(wholeNumber('--limit <number>', 'how many', 1).default(15))
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ mintaka flow-run ls --flow-name report --state failed --state crashed')
     .action(list)
 }
 
-async function list({ flowName, state, limit, json }: Options, command: Command): Promise<void> {
+async function list({ flowName, state, deployment, limit, json }: Options, command: Command): Promise<void> {
   checkStates(state, command)
-  const found = await readStore(store => store.listFlowRuns({ flowName, state, limit }))
+  const { found, near } = await readStore(async store => {
+    const ids = await deploymentIds(store, deployment)
+    const found = await withScheduled(store).listFlowRuns({ flowName, state, deployment: ids, limit })
+    const near = found.length > 0 ? '' : `${await nearFlows(store, flowName)}${await nearDeployments(store, ids)}`
+    return { found, near }
+  })
   if (json) return printJson(found.map(stored => flowRunJson(stored)))
-  if (found.length > 0) return printLine(tableOf(found))
-  const isFiltered = flowName.length + state.length > 0
-  const near = await readStore(store => nearFlows(store, flowName))
+  if (found.length > 0) return printLine(flowRunTable(found))
+  const isFiltered = flowName.length + state.length + deployment.length > 0
   process.stderr.write(isFiltered ? `There are no such flow runs.${near}\n` : 'There are no flow runs yet.\n')
+}
+
+/** Ids by what was asked for; a deployment that is there no more may have runs. */
+async function deploymentIds(store: Store, asked: readonly string[]): Promise<string[]> {
+  const all = asked.length === 0 ? [] : await deploymentsIn(store).list()
+  return asked.flatMap(word => {
+    const meant = meantBy(word, all).map(({ id }) => id)
+    return meant.length > 0 ? meant : [word]
+  })
 }
 
 /** What may be meant by names of flows that nothing has run of, among the newest runs. */
 async function nearFlows(store: Store, asked: readonly string[]): Promise<string> {
   if (asked.length === 0) return ''
-  const names = new Set((await store.listFlowRuns({ limit: 1000 })).map(({ run }) => run.flowName))
+  const newest = await withScheduled(store).listFlowRuns({ limit: 1000 })
+  return nearOf(
+    asked,
+    newest.map(({ run }) => run.flowName),
+  )
+}
+
+async function nearDeployments(store: Store, asked: readonly string[]): Promise<string> {
+  if (asked.length === 0) return ''
+  const ids = (await deploymentsIn(store).list()).map(({ id }) => id)
+  return nearOf(asked, ids)
+}
+
+function nearOf(asked: readonly string[], known: readonly string[]): string {
   return asked
-    .filter(name => !names.has(name))
-    .map(name => didYouMean(name, names))
+    .filter(word => !known.includes(word))
+    .map(word => didYouMean(word, known))
     .join('')
 }
 
@@ -55,7 +85,8 @@ const columns: readonly Column[] = [
   { head: 'duration' },
 ]
 
-function tableOf(found: readonly StoredRun<FlowRun>[]): string {
+/** Flow runs, a line each. */
+export function flowRunTable(found: readonly StoredRun<FlowRun>[]): string {
   const palette = colorsOf(process.stdout)
   const rows = found.map(({ run, ownerGone }) => [
     clean(run.flowName),

@@ -33,7 +33,7 @@ function isFrame(line: string): boolean {
 
 const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\bdist[\\/]$/, '')
 const ownFolders = ['lib', 'workers', 'dist'].map(folder => `${root}${folder}${sep}`)
-const ownWays = /^ +\.\.\. |[( ]node:(internal|async_hooks|events)|node_modules[\\/]piscina[\\/]/
+const ownWays = /^ +\.\.\. |[( ]node:(internal|async_hooks|events)|node_modules[\\/](piscina|commander)[\\/]/
 
 function isOurs(line: string): boolean {
   const frame = stripVTControlCharacters(line)

@@ -1,18 +1,16 @@
-import { existsSync, statSync } from 'node:fs'
 import type { Command } from 'commander'
-import { asError } from '../core/errors.js'
 import type { ExecutorOption } from '../core/executor.js'
 import type { Engine } from '../engine/engine.js'
 import { definitionOf } from '../flow.js'
 import { loadFile } from './load/load.js'
 import { pickFlow } from './load/pick.js'
-import { nearFiles } from './near-files.js'
+import { splitTarget } from './load/target.js'
 import { choice } from './options.js'
-import { Failure } from './print.js'
+import { type Params, paramsOption } from './params.js'
 import { runToEnd, storeTimeoutOption, tellEnd } from './run-to-end.js'
 
 interface Options {
-  readonly params?: string
+  readonly params?: Params
   readonly storeTimeout: number
   readonly executor?: string
 }
@@ -20,7 +18,7 @@ interface Options {
 export function define(command: Command): void {
   command
     .argument('<file[:flow]>', 'a JavaScript or TypeScript file, and which of its flows, if it is not the one it calls')
-    .option('--params <json>', 'the parameters of the flow')
+    .addOption(paramsOption('the parameters of the flow'))
     .addOption(choice('--executor <name>', 'where its tasks run', Object.keys(executors)))
     .addOption(storeTimeoutOption())
     .addHelpText('after', help)
@@ -43,31 +41,12 @@ const executors: Readonly<Record<string, () => Promise<ExecutorOption>>> = {
   dask: async () => (await import('../executors/dask/dask.js')).DaskExecutor,
 }
 
-async function run(target: string, { params, executor, storeTimeout }: Options, command: Command): Promise<void> {
+async function run(target: string, { params, executor, storeTimeout }: Options): Promise<void> {
   const { file, name } = splitTarget(target)
-  const parameters = params === undefined ? [] : [parse(params, command)]
+  const parameters = params ? [params.value] : []
   const found = pickFlow(await loadFile(file), name)
   const flow = executor === undefined ? found : found.with({ executor: await executors[executor]!() })
   const { definition, engine } = definitionOf(flow)!
   const start = (engine: Engine) => engine.start(definition, parameters).future
   tellEnd(await runToEnd(start, { engine, storeTimeoutMs: storeTimeout * 1000 }))
-}
-
-/** The file, and what stands behind its colon; either may hold colons itself. */
-function splitTarget(target: string): { file: string; name?: string } {
-  for (let at = target.length; at > 0; at = target.lastIndexOf(':', at - 1)) {
-    const file = target.slice(0, at)
-    if (!existsSync(file)) continue
-    if (!statSync(file).isFile()) throw new Failure(`${file} is not a file.`)
-    return at === target.length ? { file } : { file, name: target.slice(at + 1) }
-  }
-  throw new Failure(`There is no file ${target}.${nearFiles(target)}`)
-}
-
-function parse(json: string, command: Command): unknown {
-  try {
-    return JSON.parse(json) as unknown
-  } catch (error) {
-    return command.error(`error: --params is not JSON: ${asError(error).message}`)
-  }
 }

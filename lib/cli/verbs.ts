@@ -25,6 +25,30 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     load: () => import('./flow-run-cancel.js'),
   },
   'flow-run delete': { summary: 'remove flow runs that have ended', load: () => import('./flow-run-delete.js') },
+  'deployment create': {
+    summary: 'enter the deployments of a file in the store',
+    load: () => import('./deployment-create.js'),
+  },
+  'deployment ls': { summary: 'list deployments', load: () => import('./deployment-ls.js') },
+  'deployment inspect': {
+    summary: 'tell all about one deployment',
+    load: () => import('./deployment-inspect.js'),
+  },
+  'deployment preview': {
+    summary: 'tell when a deployment runs next',
+    load: () => import('./deployment-preview.js'),
+  },
+  'deployment run': {
+    summary: 'schedule a run of a deployment, for an agent to begin',
+    load: () => import('./deployment-run.js'),
+  },
+  'deployment execute': { summary: 'run a deployment here and now', load: () => import('./deployment-execute.js') },
+  'deployment pause': { summary: 'let the schedule of a deployment rest', load: () => import('./deployment-pause.js') },
+  'deployment resume': {
+    summary: 'let the schedule of a deployment go on',
+    load: () => import('./deployment-resume.js'),
+  },
+  'deployment delete': { summary: 'remove a deployment', load: () => import('./deployment-delete.js') },
   'store info': { summary: 'tell what is in the store, and who writes there', load: () => import('./store-info.js') },
   'store verify': {
     summary: 'read all of the store, and list what is damaged',
@@ -44,6 +68,7 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
 /** What stands before a verb of two words. */
 export const groups: Readonly<Record<string, string>> = {
   'flow-run': 'look at flow runs in the store, and what to do with them',
+  deployment: 'run flows on schedule, or when they are asked to',
   store: 'look after the store',
   dask: 'take part in Dask clusters',
 }

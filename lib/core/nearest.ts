@@ -15,7 +15,12 @@ export function nearest(word: string, known: Iterable<string>): string[] {
 
 /** ` Did you mean 'schedule'?`, to be put behind a sentence; nothing if nothing is near. */
 export function didYouMean(word: string, known: Iterable<string>): string {
-  const words = nearest(word, known).map(each => `'${each}'`)
+  return suggestion(nearest(word, known))
+}
+
+/** The same of words that have been found by other means. */
+export function suggestion(near: readonly string[]): string {
+  const words = near.map(each => `'${each}'`)
   const last = words.pop()
   if (last === undefined) return ''
   return ` Did you mean ${words.length === 0 ? last : `${words.join(', ')} or ${last}`}?`

@@ -100,21 +100,7 @@ export class Deployments {
 
   /** Schedules a run of it: an agent begins it when its time has come. */
   async run(id: string, request: RunRequest = {}): Promise<ScheduledRun> {
-    checkOptions(`deployments.run('${id}')`, request, requestChecks)
-    const { flowName, parameters, tags } = await this.get(id)
-    const now = this.#parts.now()
-    const idempotencyKey = `${id} ${this.#parts.newId()}`
-    const run: ScheduledRun = {
-      id: idFromKey([flowName, idempotencyKey]),
-      name: request.name ?? this.#parts.newName(),
-      deployment: id,
-      flowName,
-      scheduledTime: request.at ?? now,
-      idempotencyKey,
-      parameters: 'parameters' in request ? merged(parameters, request.parameters) : parameters,
-      tags,
-      created: now,
-    }
+    const run = runOf(await this.get(id), request, this.#parts)
     await this.#parts.documents.create(kinds.scheduled, run.id, toDocument(run))
     return run
   }
@@ -150,6 +136,28 @@ export class Deployments {
 export function documentsOf({ documents, name }: Store): Documents {
   if (documents) return documents
   throw new MintakaError('INVALID_OPTION', `Deployments need a store that keeps documents; '${name}' has none.`)
+}
+
+/** A run of a deployment, as it is scheduled; nothing is written. Throws INVALID_OPTION. */
+export function runOf(
+  { id, flowName, parameters, tags }: DeploymentRecord,
+  request: RunRequest,
+  parts: Pick<DeploymentsParts, 'now' | 'newId' | 'newName'>,
+): ScheduledRun {
+  checkOptions(`deployments.run('${id}')`, request, requestChecks)
+  const now = parts.now()
+  const idempotencyKey = `${id} ${parts.newId()}`
+  return {
+    id: idFromKey([flowName, idempotencyKey]),
+    name: request.name ?? parts.newName(),
+    deployment: id,
+    flowName,
+    scheduledTime: request.at ?? now,
+    idempotencyKey,
+    parameters: 'parameters' in request ? merged(parameters, request.parameters) : parameters,
+    tags,
+    created: now,
+  }
 }
 
 /** Whether parameters fit the schema of a deployment's flow. Rejects with INVALID_PARAMETERS. */

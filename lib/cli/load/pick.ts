@@ -4,7 +4,7 @@ import type { AnyFlow, FoundFlow, LoadedFile } from './load.js'
 
 /** The flow of that name in a loaded file; without a name the only one, or the one that the file itself calls. Throws NOT_FOUND with a list of what is there. */
 export function pickFlow({ path, flows, called, stuckAt }: LoadedFile, name?: string): AnyFlow {
-  const reached = stuckAt === undefined ? '' : ` ${path} waits for its call of flow '${stuckAt}'${notReached}`
+  const reached = notReached({ path, stuckAt })
   if (flows.length === 0) {
     const fix = "Define one at the top level: export const report = flow('report', …)."
     throw new MintakaError('NOT_FOUND', `There is no flow in ${path}. ${fix}${reached}`)
@@ -26,7 +26,11 @@ export function pickFlow({ path, flows, called, stuckAt }: LoadedFile, name?: st
   throw new MintakaError('NOT_FOUND', `${sentence}: ${list}. Say which one: mintaka run ${path}:NAME.`)
 }
 
-const notReached = ', so that what stands below it was not reached. Define flows above it.'
+/** A sentence behind others: that some of a file has not been seen. */
+export function notReached({ path, stuckAt }: Pick<LoadedFile, 'path' | 'stuckAt'>): string {
+  if (stuckAt === undefined) return ''
+  return ` ${path} waits for its call of flow '${stuckAt}', so that what stands below it was not reached. Define flows above it.`
+}
 
 /** Flows of that name; of several, what is exported under it, or exported at all, comes first. */
 function narrowed(flows: readonly FoundFlow[], name: string): readonly FoundFlow[] {

@@ -1,0 +1,66 @@
+import { existsSync } from 'node:fs'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { checkParameters, merged, type RunRequest } from '../deployments/deployments.js'
+import type { DeploymentRecord } from '../deployments/record.js'
+import { flowRunJson } from './as-json.js'
+import { coloredId } from './deployment-text.js'
+import { deploymentArgument, findDeployment } from './find-deployment.js'
+import { flowOfDeployment } from './load/deployed-flow.js'
+import { type Params, paramsOption } from './params.js'
+import { ago, colorsOf, printJson, printLine } from './print.js'
+import { asFlowRun } from './scheduled-runs.js'
+import { changeDeployments, deploymentsIn, readStore } from './store.js'
+
+interface Options {
+  readonly params?: Params
+  readonly at?: number
+  readonly name?: string
+  readonly json?: true
+}
+
+export function define(command: Command): void {
+  command
+    .argument(...deploymentArgument)
+    .addOption(paramsOption('parameters, over those of the deployment'))
+    .addOption(
+      new Option('--at <time>', 'when it is to begin, such as 2026-10-01T09:00 (default: now)').argParser(time),
+    )
+    .option('--name <name>', 'the name of the flow run (default: two words)')
+    .option('--json', 'print JSON')
+    .addHelpText('after', help)
+    .action(run)
+}
+
+const help = `
+A run is scheduled, and an agent begins it: mintaka agent start. Whether the deployment is paused makes no difference.
+
+Examples:
+  $ mintaka deployment run report/daily
+  $ mintaka deployment run report/daily --params '{"year":2025}' --at 2026-10-01T09:00`
+
+function time(text: string): number {
+  const at = Date.parse(text)
+  if (!Number.isNaN(at)) return at
+  throw new InvalidArgumentError(
+    'It should be a date and time, such as 2026-10-01T09:00 (of this machine) or 2026-10-01T09:00Z.',
+  )
+}
+
+async function run(word: string, { params, at, name, json }: Options): Promise<void> {
+  const record = await readStore(store => findDeployment(deploymentsIn(store), word))
+  if (params) await check(record, params.value)
+  const request: RunRequest = { ...(params && { parameters: params.value }), at, name }
+  const scheduled = await changeDeployments(deployments => deployments.run(record.id, request))
+  const now = Date.now()
+  if (json) return printJson(flowRunJson(asFlowRun(scheduled, now)))
+  const palette = colorsOf(process.stdout)
+  const { id, scheduledTime } = scheduled
+  const parts = [palette.green('scheduled'), coloredId(record, palette), scheduled.name, id, ago(scheduledTime, now)]
+  printLine(parts.join('  '))
+}
+
+/** Parameters that don't fit are refused at once, if the flow can be asked: its file may be on the agent's machine only. */
+async function check(record: DeploymentRecord, given: unknown): Promise<void> {
+  if (record.file === undefined || !existsSync(record.file)) return
+  await checkParameters({ flow: await flowOfDeployment(record) }, merged(record.parameters, given))
+}

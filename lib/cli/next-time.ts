@@ -1,0 +1,17 @@
+import type { DeploymentRecord, ScheduledRun } from '../deployments/record.js'
+import { nextOccurrences } from '../deployments/schedule.js'
+
+/**
+ * When a deployment runs next, in epoch milliseconds: by its schedule, unless it is paused, or because somebody asked for
+ * a run. `undefined`: nothing is known of it.
+ */
+export function nextTime(
+  { id, schedule, paused }: DeploymentRecord,
+  scheduled: readonly ScheduledRun[],
+  now: number,
+): number | undefined {
+  const asked = scheduled.filter(run => run.deployment === id && run.takenBy === undefined)
+  const times = asked.map(run => run.scheduledTime)
+  if (schedule && !paused) times.push(...nextOccurrences(schedule, now, 1))
+  return times.length === 0 ? undefined : Math.min(...times)
+}

@@ -7,6 +7,7 @@ import {
   type Place,
   type ProgressFacts,
   placeOf,
+  placesOf,
   type Tally,
   type TaskRunFacts,
   totalOf,
@@ -24,6 +25,7 @@ export class Board implements ProgressFacts {
   readonly flowRuns = emptyTally()
   readonly #byId = new Map<string, FlowLine>()
   #flowsTold = 0
+  #last: FlowLine | undefined
 
   flowRun(run: FlowRunFacts): void {
     const to = placeOf(run.state)
@@ -46,28 +48,29 @@ export class Board implements ProgressFacts {
 
   #forget(flow: FlowLine): void {
     this.#byId.delete(flow.run.id)
+    if (this.#last === flow) this.#last = undefined
     for (const { flows } of flow.tasks.values()) for (const each of flows) this.#forget(each)
   }
 
   taskRun(run: TaskRunFacts, from: State | undefined, to: State, at: number): void {
-    const flow = this.#byId.get(run.flowRunId)
-    if (!flow) return
-    const task = flow.task(run.taskName)
+    const task = this.#flowOf(run)?.task(run.taskName)
+    if (!task) return
     const place = placeOf(to)
     if (task.voices.size > 0 && place !== 'running') task.voices.delete(run.id)
     if (to.name === 'AwaitingRetry') task.tally.retries += 1
     const before = from && placeOf(from)
     if (before === place) return
     task.move(before, place, at)
-    flow.move(before, place)
+  }
+
+  /** Thousands of calls come from one flow run in a row. */
+  #flowOf({ flowRunId }: TaskRunFacts): FlowLine | undefined {
+    if (this.#last?.run.id !== flowRunId) this.#last = this.#byId.get(flowRunId)
+    return this.#last
   }
 
   tally(flowRunId: string, taskName: string, tally: Tally, at: number): void {
-    const flow = this.#byId.get(flowRunId)
-    if (!flow) return
-    const task = flow.task(taskName)
-    for (const place of Object.keys(tally) as (keyof Tally)[]) flow.tally[place] += tally[place] - task.tally[place]
-    task.become(tally, at)
+    this.#byId.get(flowRunId)?.task(taskName).become(tally, at)
   }
 
   taskProgress(run: TaskRunFacts, fraction: number, note: string | undefined): void {
@@ -86,8 +89,6 @@ export class FlowLine {
   readonly group: FlowGroup
   /** Those that were told of earlier have lower ones. */
   readonly order: number
-  /** Of all that it has called. */
-  readonly tally = emptyTally()
   readonly tasks = new Map<string, TaskLine>()
 
   constructor(run: FlowRunFacts, group: FlowGroup, order: number) {
@@ -108,9 +109,11 @@ export class FlowLine {
     return task
   }
 
-  move(from: Place | undefined, to: Place): void {
-    if (from) this.tally[from] -= 1
-    this.tally[to] += 1
+  /** Of all that it has called. */
+  get tally(): Tally {
+    const sum = emptyTally()
+    for (const { tally } of this.tasks.values()) for (const place of placesOf(sum)) sum[place] += tally[place]
+    return sum
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Board, FlowLine, TaskLine, Voice } from './board.js'
-import { failuresOf, type Tally } from './facts.js'
+import { failuresOf, type Tally, totalOf } from './facts.js'
 
 /** What one line of the tree shows. */
 export type Row = { readonly depth: number; readonly parent: Row | undefined; readonly rank: number } & (
@@ -51,7 +51,7 @@ function addFlow(rows: Row[], flow: FlowLine, parent: Row | undefined): void {
 
 function addTask(rows: Row[], task: TaskLine, flow: FlowLine, parent: Row): void {
   const depth = parent.depth + 1
-  const isOneFlow = task.flows.count === 1
+  const isOneFlow = task.flows.count === 1 && totalOf(task.tally) <= 1
   const row: Row = isOneFlow ? parent : { kind: 'task', task, flow, depth, parent, rank: rankOfTask(task, flow, depth) }
   if (!isOneFlow) rows.push(row)
   for (const voice of task.voices.values()) {
@@ -68,10 +68,9 @@ function isWorthwhile(task: TaskLine, flow: FlowLine, depth: number): boolean {
 
 // --- what matters most
 
-const ranks = { top: 0, failed: 1, active: 2, moreFailed: 1000, ended: 1001 } as const
+const ranks = { failed: 1, active: 2, moreFailed: 1000, ended: 1001 } as const
 
 function rankOfFlow(flow: FlowLine, depth: number): number {
-  if (depth === 0) return ranks.top
   if (isFailed(flow)) return ranks.failed
   return isLive(flow) ? ranks.active + depth : ranks.ended + depth
 }

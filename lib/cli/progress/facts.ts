@@ -76,6 +76,10 @@ export function emptyTally(): Counting {
   }
 }
 
+export function placesOf(tally: Tally): (keyof Tally)[] {
+  return Object.keys(tally) as (keyof Tally)[]
+}
+
 /** How many of a tally have settled. */
 export function endedOf({ completed, cached, failed, crashed, cancelled, notReady }: Tally): number {
   return completed + cached + failed + crashed + cancelled + notReady

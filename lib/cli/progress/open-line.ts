@@ -24,7 +24,7 @@ export class OpenLine {
   /** One line, or none: its last characters, and where it was written over itself, the last version. */
   lines(columns: number): TreeLine[] {
     if (this.#text === '') return []
-    const text = plain(this.#text.replace(/\r+$/, '').replace(/^.*\r/s, ''))
+    const text = plain(this.#text.replace(/\r+$/, '').replace(overwritten, ''))
     const tail = cells(text) < columns ? text : [...text].slice(1 - Math.floor(columns / 2)).join('')
     const shown = cut(tail, columns - 1)
     return [{ text: shown, columns: cells(shown) }]
@@ -33,3 +33,7 @@ export class OpenLine {
 
 /** Who never ends a line gets one here. */
 const longest = 4096
+
+/** What is before a return to the beginning of the line, by a control character or by a sequence, as spinners do. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
+const overwritten = /^.*(?:\r|\u001b\[[01]?G|\u001b\[2K)/s

@@ -1,4 +1,5 @@
 /** What `--json` prints. docs/CLI.md describes it; what is there stays there. Times are ISO 8601, spans milliseconds. */
+import type { LogEntry } from '../core/logger.js'
 import type { FlowRun, RunBase, RunInput, TaskRun } from '../core/run.js'
 import type { State } from '../core/state.js'
 import type { StoredRun } from '../core/store.js'
@@ -64,6 +65,27 @@ export function stateJson(state: State) {
 function resultJson(result: unknown) {
   if (typeof result === 'object' && result !== null && 'notPersisted' in result) return result
   return isJson(result) ? { result } : { resultPreview: preview(result, 400) }
+}
+
+/** A run that has entered a state, as `flow-run watch --json` tells it. */
+export function stateChangeJson({ run, to }: { readonly run: Readonly<FlowRun | TaskRun>; readonly to: State }) {
+  const { type, name, message, timestamp } = to
+  const of =
+    run.kind === 'flow-run'
+      ? { flowRunId: run.id, flowRunName: run.name, flowName: run.flowName }
+      : { flowRunId: run.flowRunId, taskRunId: run.id, taskRunName: run.name, taskName: run.taskName }
+  return { timestamp: iso(timestamp), ...of, state: { type, name, message } }
+}
+
+/** A line of a log, as `flow-run logs --json` tells it. */
+export function logJson(line: LogEntry & { readonly flowRunName: string; readonly taskRunName?: string | undefined }) {
+  const { timestamp, level, message, fields, flowRunId, flowRunName, taskRunId, taskRunName } = line
+  const shown = fields && (isJson(fields) ? fields : Object.fromEntries(Object.entries(fields).map(shownField)))
+  return { timestamp: iso(timestamp), level, message, fields: shown, flowRunId, flowRunName, taskRunId, taskRunName }
+}
+
+function shownField([name, value]: [name: string, value: unknown]): [string, unknown] {
+  return [name, value instanceof Error ? errorJson(value) : isJson(value) ? value : preview(value, 400)]
 }
 
 export function inputJson({ name, runs, preview }: RunInput) {

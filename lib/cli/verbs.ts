@@ -20,6 +20,11 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     load: () => import('./flow-run-resume.js'),
   },
   'flow-run retry': { summary: 'try a flow run again that failed', load: () => import('./flow-run-retry.js') },
+  'flow-run logs': { summary: 'print what a flow run has logged', load: () => import('./flow-run-logs.js') },
+  'flow-run watch': {
+    summary: 'look on while a flow run of whatever process goes on',
+    load: () => import('./flow-run-watch.js'),
+  },
   'flow-run cancel': {
     summary: 'end flow runs that go on, of whatever process',
     load: () => import('./flow-run-cancel.js'),

@@ -51,8 +51,14 @@ export function formatLine(
   at = Date.now(),
 ): string {
   const time = new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(11, 23)
-  const rest = Object.entries(fields ?? {}).map(([key, value]) => ` ${key}=${show(value)}`)
-  return `${time} | ${level.toUpperCase().padEnd(5)} | ${message}${rest.join('')}`
+  return `${time} | ${level.toUpperCase().padEnd(5)} | ${message}${fieldsText(fields)}`
+}
+
+/** What stands behind the message of a line: ` key=value` for each. */
+export function fieldsText(fields: Readonly<Record<string, unknown>> = {}): string {
+  return Object.entries(fields)
+    .map(([key, value]) => ` ${key}=${show(value)}`)
+    .join('')
 }
 
 function show(value: unknown): string {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
+import { verbs } from '../lib/cli/verbs.js'
 import { errorCodes } from '../lib/core/errors.js'
 import { reviveState, type StateFields } from '../lib/core/state.js'
 import { transitions } from '../lib/core/transitions.js'
@@ -30,6 +31,19 @@ test('each state is told in one line, under its type', async t => {
 test('each error code has one heading, and each heading is a code', async t => {
   const headings = [...doc('ERRORS.md').matchAll(/^## ([A-Z][A-Z_]+)$/gm)].map(([, code]) => code)
   t.strictSame(headings.sort(), Object.keys(errorCodes).sort())
+})
+
+test('every guide is in the index, and every verb of the command line in its guide', async t => {
+  const guides = pages().flatMap(({ name }) => /^docs\/([A-Z-]+\.md)$/.exec(name)?.[1] ?? [])
+  t.strictSame(
+    guides.filter(name => name !== 'README.md' && !doc('README.md').includes(`](${name})`)),
+    [],
+  )
+  const told = [...doc('CLI.md').matchAll(/^## (.+)$/gm)].flatMap(([, heading = '']) => heading.split(', '))
+  t.strictSame(
+    Object.keys(verbs).filter(verb => !told.includes(verb)),
+    [],
+  )
 })
 
 test('every link of the documents leads to a file, and every #place to a heading', async t => {

@@ -3,8 +3,10 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { nextOccurrences, type Schedule } from 'mintaka'
 import { type Test, test } from 'tap'
 import { parseAllDocuments } from 'yaml'
+import { specEntries } from '../dist/lib/cli/load/yaml.js'
 import { main } from '../dist/lib/cli/main.js'
 import { commandsOf, mintakaCommand, missingFor } from './fixtures/docs/commands.js'
 import { type Block, blocksOf, pages } from './fixtures/docs/pages.js'
@@ -57,6 +59,15 @@ test('JSON and YAML can be read', async t => {
       [],
       placeOf(block),
     )
+  }
+})
+
+test('deployments in YAML could be created', async t => {
+  for (const block of blocksIn('yaml').filter(({ code }) => /^[- ]*flow: /m.test(code))) {
+    for (const entry of specEntries(placeOf(block), block.code)) {
+      const { schedule } = entry.read().options
+      if (schedule !== undefined) t.equal(nextOccurrences(schedule as Schedule, Date.now(), 1).length, 1, entry.label)
+    }
   }
 })
 

@@ -209,6 +209,7 @@ export interface Loading {
   defined(flow: Flow<unknown[], unknown>): void
   called(flowName: string): void
   deployed?(deployment: Deployment): void
+  served?(): void
 }
 
 const loads = new AsyncLocalStorage<Loading>()
@@ -291,9 +292,14 @@ export function registerEngine(face: object, engine: Engine): void {
   engines.set(face, engine)
 }
 
+/** What is behind a public engine. */
+export function engineBehind(face: object): Engine | undefined {
+  return engines.get(face)
+}
+
 function engineOf(flowName: string, face: object | undefined): Engine | undefined {
   if (face === undefined) return undefined
-  const engine = engines.get(face)
+  const engine = engineBehind(face)
   if (engine) return engine
   throw new MintakaError(
     'INVALID_OPTION',

@@ -86,6 +86,11 @@ export class Engine implements AsyncDisposable {
     this.ready.catch(() => {}) // whoever needs the store awaits it, and sees the error then
   }
 
+  /** Whether it takes no more runs. */
+  get isClosed(): boolean {
+    return this.#closed !== undefined
+  }
+
   /** Starts a run, as a subflow if the running code is a flow's: those a closing engine still lets begin. */
   start(flow: FlowDefinition, parameters: readonly unknown[], scope: Scope = currentScope()): FlowLife {
     if (this.#closed && !scope.flow)

@@ -51,6 +51,9 @@ export async function loadFile(path: string): Promise<LoadedFile> {
       deployed.push(deployment)
       end.notYet()
     },
+    served() {
+      end.isNear()
+    },
   }
   const whole = whileLoading(loading, () => import(pathToFileURL(file).href) as Promise<Record<string, unknown>>)
   const notice = setTimeout(() => process.stderr.write(`mintaka: ${path} is still being loaded\n`), noticeAfterMs)

@@ -54,6 +54,10 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     load: () => import('./deployment-resume.js'),
   },
   'deployment delete': { summary: 'remove a deployment', load: () => import('./deployment-delete.js') },
+  'agent start': {
+    summary: 'run deployments when they are due',
+    load: () => import('./agent-start.js'),
+  },
   'store info': { summary: 'tell what is in the store, and who writes there', load: () => import('./store-info.js') },
   'store verify': {
     summary: 'read all of the store, and list what is damaged',
@@ -74,6 +78,7 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
 export const groups: Readonly<Record<string, string>> = {
   'flow-run': 'look at flow runs in the store, and what to do with them',
   deployment: 'run flows on schedule, or when they are asked to',
+  agent: 'run deployments when they are due',
   store: 'look after the store',
   dask: 'take part in Dask clusters',
 }

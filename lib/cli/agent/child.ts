@@ -1,0 +1,98 @@
+/**
+ * The process of one run of a deployment: it loads the file, begins the flow run, and ends with it. It belongs to its
+ * agent: it ends at once when that is gone, and leaves signals to it.
+ */
+import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { asError, MintakaError } from '../../core/errors.js'
+import { defaultMaxFlowDepth } from '../../default-engine.js'
+import { type DeploymentRecord, deploymentFrom, type ScheduledRun, scheduledFrom } from '../../deployments/record.js'
+import { startRun } from '../../deployments/start-run.js'
+import { Engine } from '../../engine/engine.js'
+import { levelFromEnvironment, stderrLogger } from '../../engine/logger.js'
+import type { FlowLife } from '../../engine/run-flow.js'
+import { realSurroundings } from '../../engine/surroundings.js'
+import { JsonStore } from '../../store/json.js'
+import { loadFile } from '../load/load.js'
+import { pickFlow } from '../load/pick.js'
+import { type Order, thrownOf } from './messages.js'
+
+/** How long the store may not be writable before the run is given up. */
+const storeTimeoutMs = 30_000
+
+let life: FlowLife | undefined
+let isCancelled = false
+
+process.on('disconnect', () => process.exit(1)) // the agent is gone: the run is CRASHED
+process.on('SIGINT', () => {}) // Ctrl-C reaches all processes of a terminal, and it is the agent that decides
+process.on('SIGTERM', () => {})
+process.on('message', (order: Order) => {
+  if (order.type === 'cancel') cancel()
+  else void carryOut(order)
+})
+
+function cancel(): void {
+  isCancelled = true
+  life?.cancel('its agent stops')
+}
+
+async function carryOut({ run: sent, deployment: record }: Extract<Order, { type: 'run' }>): Promise<void> {
+  process.channel?.unref() // what keeps the process alive is the flow run
+  const run = scheduledFrom(sent)
+  const deployment = deploymentFrom(record)
+  try {
+    if (!run || !deployment) throw new MintakaError('INVALID_ARGUMENT', 'The run is damaged.')
+    await toEnd(run, deployment, await flowOf(deployment))
+    leave(0)
+  } catch (error) {
+    if (life) process.stderr.write(`${asError(error).message}\n`)
+    else await refuse(asError(error))
+    leave(1)
+  }
+}
+
+function refuse(error: Error): Promise<void> {
+  return new Promise(resolve => process.send?.({ type: 'cannot', error: thrownOf(error) }, () => resolve()))
+}
+
+/** The flow of the deployment as its file defines it now: that of its `deployment(…)`, else the flow of that name. */
+async function flowOf({ id, file, flowName }: DeploymentRecord): Promise<unknown> {
+  if (file === undefined) throw new MintakaError('NO_FILE', `Deployment '${id}' was defined where there is no file.`)
+  if (!existsSync(file)) {
+    const fix = 'If it was moved, create the deployment again: mintaka deployment create FILE.'
+    throw new MintakaError('NOT_FOUND', `The file of deployment '${id}' is not there: ${file}. ${fix}`, { file })
+  }
+  const loaded = await loadFile(file)
+  const defined = loaded.deployments.find(each => each.id === id)
+  return defined ? defined.flow : pickFlow(loaded, flowName)
+}
+
+async function toEnd(run: ScheduledRun, { limits }: DeploymentRecord, flow: unknown): Promise<void> {
+  const engine = new Engine({
+    store: new JsonStore(),
+    logger: stderrLogger(levelFromEnvironment() ?? 'info'),
+    surroundings: realSurroundings,
+    maxFlowDepth: defaultMaxFlowDepth,
+  })
+  await engine.ready
+  const begun = startRun(engine, flow, run, limits)
+  life = begun
+  if (isCancelled) cancel()
+  const stuck = () => begun.cancel('it waits for something that can never come')
+  process.once('beforeExit', stuck)
+  engine.listen(({ type }) => {
+    if (type === 'store-degraded') void giveUpAfter(engine)
+  })
+  await begun.future.wait()
+  await engine.close({ timeoutMs: 0 })
+}
+
+async function giveUpAfter(engine: Engine): Promise<void> {
+  await sleep(storeTimeoutMs)
+  if (engine.degraded) await engine.close({ timeoutMs: 0 }).catch(() => {})
+}
+
+/** What the file keeps open (a server, a pool of connections) does not keep the process. */
+function leave(code: number): void {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+}

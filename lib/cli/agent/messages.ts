@@ -1,0 +1,43 @@
+import type { DeploymentRecord, ScheduledRun } from '../../deployments/record.js'
+
+/** What an agent tells a process that carries out one run. Parameters are as in documents: data that JSON has. */
+export type Order =
+  | { readonly type: 'run'; readonly run: unknown; readonly deployment: unknown }
+  | { readonly type: 'cancel' }
+
+/** What such a process tells its agent, if there will be no flow run. */
+export interface Refusal {
+  readonly type: 'cannot'
+  readonly error: Thrown
+}
+
+/** What was thrown, as data. */
+export interface Thrown {
+  readonly name: string
+  readonly message: string
+  readonly stack?: string | undefined
+  readonly cause?: Thrown | undefined
+}
+
+/** A run and its deployment, as they were before they were sent. */
+export interface Job {
+  readonly run: ScheduledRun
+  readonly deployment: DeploymentRecord
+}
+
+export function isRefusal(message: unknown): message is Refusal {
+  return typeof message === 'object' && message !== null && (message as Partial<Refusal>).type === 'cannot'
+}
+
+/** Errors of a user's file need not be of classes that the other process has. */
+export function thrownOf(error: Error, depth = 0): Thrown {
+  const { name, message, stack, cause } = error
+  return { name, message, stack, cause: cause instanceof Error && depth < 8 ? thrownOf(cause, depth + 1) : undefined }
+}
+
+export function errorOf({ name, message, stack, cause }: Thrown): Error {
+  const error = new Error(message, cause && { cause: errorOf(cause) })
+  Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true })
+  if (stack !== undefined) error.stack = stack
+  return error
+}

@@ -98,7 +98,7 @@ test('an agent runs what is due in processes of their own, and tells of each in 
   t.match(renamed, { description: 'as deployed', state: { result: 'own' } }, 'the flow as its deployment has it')
   t.match(lost?.state, { type: 'FAILED', message: /no flow 'lost' in/ })
   t.match(broken?.state, { type: 'FAILED', error: { cause: { name: 'RangeError', message: 'too early' } } })
-  t.match(gone?.state, { type: 'FAILED', message: /The file of deployment 'etl\/gone' is not there: .*gone\.ts/ })
+  t.match(gone?.state, { type: 'FAILED', message: /'etl\/gone' is of .*gone\.ts, which is not there/ })
   t.ok(agent.lines.includes('etl-daily | seen 1'), agent.lines.join('\n'))
   t.match(
     agent.lines.find(line => line.startsWith('etl-small')),

@@ -2,7 +2,6 @@
  * The process of one run of a deployment: it loads the file, begins the flow run, and ends with it. It belongs to its
  * agent: it ends at once when that is gone, and leaves signals to it.
  */
-import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asError, MintakaError } from '../../core/errors.js'
 import { defaultMaxFlowDepth } from '../../default-engine.js'
@@ -13,8 +12,7 @@ import { levelFromEnvironment, stderrLogger } from '../../engine/logger.js'
 import type { FlowLife } from '../../engine/run-flow.js'
 import { realSurroundings } from '../../engine/surroundings.js'
 import { JsonStore } from '../../store/json.js'
-import { loadFile } from '../load/load.js'
-import { pickFlow } from '../load/pick.js'
+import { flowOfDeployment } from '../load/deployed-flow.js'
 import { type Order, thrownOf } from './messages.js'
 
 /** How long the store may not be writable before the run is given up. */
@@ -42,7 +40,7 @@ async function carryOut({ run: sent, deployment: record }: Extract<Order, { type
   const deployment = deploymentFrom(record)
   try {
     if (!run || !deployment) throw new MintakaError('INVALID_ARGUMENT', 'The run is damaged.')
-    await toEnd(run, deployment, await flowOf(deployment))
+    await toEnd(run, deployment, await flowOfDeployment(deployment))
     leave(0)
   } catch (error) {
     if (life) process.stderr.write(`${asError(error).message}\n`)
@@ -53,18 +51,6 @@ async function carryOut({ run: sent, deployment: record }: Extract<Order, { type
 
 function refuse(error: Error): Promise<void> {
   return new Promise(resolve => process.send?.({ type: 'cannot', error: thrownOf(error) }, () => resolve()))
-}
-
-/** The flow of the deployment as its file defines it now: that of its `deployment(…)`, else the flow of that name. */
-async function flowOf({ id, file, flowName }: DeploymentRecord): Promise<unknown> {
-  if (file === undefined) throw new MintakaError('NO_FILE', `Deployment '${id}' was defined where there is no file.`)
-  if (!existsSync(file)) {
-    const fix = 'If it was moved, create the deployment again: mintaka deployment create FILE.'
-    throw new MintakaError('NOT_FOUND', `The file of deployment '${id}' is not there: ${file}. ${fix}`, { file })
-  }
-  const loaded = await loadFile(file)
-  const defined = loaded.deployments.find(each => each.id === id)
-  return defined ? defined.flow : pickFlow(loaded, flowName)
 }
 
 async function toEnd(run: ScheduledRun, { limits }: DeploymentRecord, flow: unknown): Promise<void> {

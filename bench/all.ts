@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 const names =
-  'tiny mixes latency fairness deadlines data peers engine overhead journal store million cli help ephemeral durable-steps dask-wire dask'.split(
+  'tiny mixes latency fairness deadlines data peers engine overhead journal store million cli help progress ephemeral durable-steps dask-wire dask'.split(
     ' ',
   )
 const chosen = process.argv.slice(2)

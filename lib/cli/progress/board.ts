@@ -140,8 +140,8 @@ export class TaskLine {
   }
 
   move(from: Place | undefined, to: Place, at: number): void {
-    if (from) this.tally[from] -= 1
-    else this.#grew(at)
+    if (from && this.tally[from] > 0) this.tally[from] -= 1
+    else this.#grew(at) // a new one, or one that began before anybody looked
     this.tally[to] += 1
     if (to === 'waiting') return
     if (to === 'running') this.rate.begin(at)
@@ -157,8 +157,8 @@ export class TaskLine {
   }
 
   #grew(at: number): void {
-    this.firstNewAt ??= at
-    this.lastNewAt = at
+    this.firstNewAt = Math.min(at, this.firstNewAt ?? at)
+    this.lastNewAt = Math.max(at, this.lastNewAt)
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * How many things happened lately. Nothing is kept per thing: they are counted by the second. Times are epoch milliseconds.
+ * How many things happened lately. Nothing is kept per thing: they are counted by the second. Times are epoch milliseconds,
+ * and may come in any order: who follows the run of another process learns of each task run with all its past.
  */
 export class Rate {
   /** A ring: the last one is that of `#second`. */
@@ -9,14 +10,14 @@ export class Rate {
 
   /** The first of them is under way: from here on time counts. */
   begin(at: number): void {
-    this.#begun ??= at
+    if (this.#begun === undefined || at < this.#begun) this.#begun = at
   }
 
   add(count: number, at: number): void {
     const second = Math.floor(at / 1000)
     if (second > this.#second) this.#advance(second)
-    this.#counts[this.#second % this.#counts.length]! += count
-    this.#begun ??= at
+    if (second > this.#second - this.#counts.length) this.#counts[second % this.#counts.length]! += count
+    this.begin(at)
   }
 
   /**

@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { Area } from '../../../lib/cli/progress/area.js'
 import { cells } from '../../../lib/cli/progress/width.js'
+import { Random } from '../../fixtures/random.js'
 import { Emulator } from '../fixtures/emulator.js'
 
 const size = { columns: 20, rows: 8 }
@@ -112,4 +113,30 @@ test('a terminal that becomes lower than the area, and higher again, shows it on
   emulator.resize(20, 12)
   await draw(...lines(7, 'high'))
   t.strictSame(emulator.everything(), ['$ run', ...lines(7, 'high')])
+})
+
+test('whatever is drawn, written above and resized, nothing is lost and nothing is left behind', async t => {
+  for (const seed of [1, 2, 3]) {
+    const random = new Random(seed)
+    const { emulator, draw, above } = await screenWith()
+    let logged = ''
+    for (let step = 0; step < 150; step++) {
+      if (random.chance(0.15)) emulator.resize(30 + random.below(40), 22 + random.below(10))
+      if (random.chance(0.5)) {
+        const said = Array.from(
+          { length: 1 + random.below(3) },
+          () => `<${step}${random.of(['x', '写', '🚀é']).repeat(random.below(90))}>`,
+        )
+        logged += said.join('')
+        await above(`${said.join('\n')}\n`)
+      }
+      const tree = Array.from({ length: random.below(7) }, () =>
+        '=|#'[random.below(3)]!.repeat(1 + random.below(emulator.columns - 1)),
+      )
+      await draw(...tree)
+      const all = emulator.everything()
+      const shown = [all.slice(0, all.length - tree.length).join(''), ...all.slice(all.length - tree.length)]
+      t.strictSame(shown, [logged, ...tree], `seed ${seed}, step ${step}`)
+    }
+  }
 })

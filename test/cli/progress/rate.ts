@@ -41,3 +41,10 @@ test('what is slow is told over a longer time; what has come to a halt is not to
   t.equal(fast.perSecond(41_000), undefined)
   t.equal(fast.perSecond(1e12), undefined)
 })
+
+test('what comes late counts for the time when it happened', async t => {
+  const rate = new Rate()
+  rate.add(1, 600_000)
+  add(rate, 3, 0, 600)
+  t.ok(Math.abs((rate.perSecond(600_000) ?? 0) - 3) < 0.2)
+})

@@ -29,6 +29,13 @@ const flows = `
     await nap(600_000)
   })
 
+  const speak = task('speak', async n => {
+    await nap(n % 7)
+    for (const part of ['<', n, 'x'.repeat(n % 100), '写🚀'.repeat(n % 5), '>', '\\n']) process.stdout.write(String(part))
+    console.error('\\x1b[33mwarned\\x1b[39m', n)
+  })
+
+  export const talks = flow('talks', async () => { await speak.map(Array.from({ length: 300 }, (_, n) => n)) })
   export const good = flow('good', async () => {
     await Promise.all([load(0), load(1), wait()])
     return { fine: true }
@@ -56,7 +63,7 @@ const shows = (part: string | RegExp) => (screen: readonly string[]) =>
 function usual(lines: readonly string[]): string[] {
   return lines.map(line =>
     line
-      .replace(/\b(good|bad|hard|crashes|region|run) '?[a-z]+-[a-z]+\b'?/g, '$1 NAME')
+      .replace(/\b(good|bad|hard|crashes|talks|region|run) '?[a-z]+-[a-z]+\b'?/g, '$1 NAME')
       .replace(/\b\d+(\.\d)? m?s\b/g, 'TIME')
       .replace(/^\d\d:\d\d:\d\d\.\d\d\d/, 'CLOCK')
       .replace(/-[\da-f]{8}-(\d)/, '-KEY-$1')
@@ -102,6 +109,24 @@ test('a failure leaves the tree, with what failed and why, and what was thrown b
     '    wait  █  1/1',
     'Error: no row 2',
   ])
+})
+
+test('what is printed stands above the tree, whole and once, however fast it comes', async t => {
+  const terminal = run(t, 'talks', { columns: 60 })
+  t.equal(await terminal.ended, 0)
+  const [tree, bar, ...rest] = usual(terminal.emulator.everything()).slice(-2)
+  t.strictSame([tree, bar, rest], ['✔ talks NAME  TIME', '    speak  █  300/300', []])
+  const said = terminal.emulator.everything().slice(0, -2).join('')
+  const timesOf = (part: string | RegExp) => said.split(part).length - 1
+  const wrong = Array.from({ length: 300 }, (_, n) => n).filter(n => {
+    const line = `<${n}${'x'.repeat(n % 100)}${'写🚀'.repeat(n % 5)}>`
+    return timesOf(line) !== 1 || timesOf(new RegExp(`warned ${n}(?!\\d)`)) !== 1
+  })
+  t.strictSame(wrong, [])
+  t.equal(
+    said.length,
+    Array.from({ length: 300 }, (_, n) => `<${n}>warned ${n}`.length + (n % 100) + 3 * (n % 5)).reduce((a, b) => a + b),
+  )
 })
 
 test('Ctrl-C says that the run is cancelled and waits for it; what the terminal echoes is gone', async t => {
@@ -188,6 +213,27 @@ test('a process that is killed leaves the tree as it was, and the cursor below i
   t.equal(await terminal.ended, -9)
   t.equal(terminal.emulator.screen().length, 6)
   t.strictSame(terminal.emulator.cursor, { column: 0, row: 6 })
+})
+
+test('after a stop (Ctrl-Z) the tree is drawn anew, below what the shell wrote meanwhile', async t => {
+  const terminal = run(t, 'good')
+  await terminal.until(shows('50 %'))
+  terminal.kill(19)
+  await terminal.until(() => true)
+  await terminal.emulator.write('[1]+  Stopped\r\n$ fg\r\n')
+  terminal.kill(18)
+  await terminal.until(screen => shows('50 %')(screen.slice(screen.indexOf('$ fg') + 1)))
+  terminal.go()
+  t.equal(await terminal.ended, 0)
+  const lines = usual(terminal.emulator.everything())
+  t.strictSame(lines.slice(lines.indexOf('$ fg') + 1), [
+    '✔ good NAME  TIME',
+    '    load  █  2/2',
+    '    wait  █  1/1',
+    '{',
+    '  "fine": true',
+    '}',
+  ])
 })
 
 test('NO_COLOR leaves the colours out', async t => {

@@ -9,7 +9,7 @@ import { parseAllDocuments } from 'yaml'
 import { specEntries } from '../dist/lib/cli/load/yaml.js'
 import { main } from '../dist/lib/cli/main.js'
 import { commandsOf, mintakaCommand, missingFor } from './fixtures/docs/commands.js'
-import { type Block, blocksOf, pages } from './fixtures/docs/pages.js'
+import { type Block, blocksOf, pages, sources } from './fixtures/docs/pages.js'
 import { programsOf } from './fixtures/docs/printed.js'
 import { modulesOf, typeErrors } from './fixtures/docs/type-check.js'
 
@@ -29,9 +29,25 @@ test('every block of code says what it is', async t => {
   )
 })
 
-test('what is written in TypeScript compiles in the project of a user', async t => {
-  t.strictSame(typeErrors(blocks.map(ofPage => ofPage.filter(({ language }) => language === 'ts'))), [])
+test('what documents and docstrings show in TypeScript compiles in the project of a user', async t => {
+  const inPages = blocks.map(ofPage => ofPage.filter(({ language }) => language === 'ts'))
+  t.strictSame(typeErrors([...inPages, ...inDocstrings()]), [])
 })
+
+/** Those of a file, after what they are about: docstrings have no place for that. */
+function inDocstrings(): Block[][] {
+  const code = `
+    import { executorSuite, simulatedClock } from 'mintaka/testing'
+    declare const report: Flow<[{ year: number }], number>
+    declare const nightly: Flow<[], void>
+    declare const daily: Deployment, hourly: Deployment, signal: AbortSignal
+    declare const load: (year: number) => Promise<number[]>
+    declare const summarise: (rows: number[]) => number
+    declare const MyExecutor: new () => Executor
+    declare const startMyCluster: () => Promise<{ address: string; stop: () => Promise<void> }>`
+  const shown = sources().map(blocksOf)
+  return shown.flatMap(([first, ...rest]) => (first ? [[{ ...first, line: 0, code }, first, ...rest]] : []))
+}
 
 test('programs that say what they print do print it', async t => {
   const programs = programsOf(blocks.flat())

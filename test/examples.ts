@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { type Test, t as tap, test } from 'tap'
+import { mintakaIn } from './cli/fixtures/mintaka.js'
 
 tap.setTimeout(180_000) // a dozen processes, on whatever machine this is
 
@@ -75,6 +76,12 @@ const printed: Record<string, string[]> = {
     'download: Completed',
     'total: Completed',
   ],
+  '11-deployments.ts': [
+    'roof 12 °C, cellar 18 °C',
+    'roof 12 °C, cellar 18 °C',
+    'a run of watch/often is Completed, and was due on a full second: true',
+    'a run of watch/often is Completed, and was due on a full second: true',
+  ],
 }
 
 for (const [file, lines] of Object.entries(printed)) {
@@ -84,6 +91,16 @@ for (const [file, lines] of Object.entries(printed)) {
 test('every example is run here', async t => {
   const files = readdirSync(examples).filter(name => name.endsWith('.ts'))
   t.strictSame(files.sort(), Object.keys(printed))
+})
+
+test('11-deployments.yaml describes deployments of the flow', async t => {
+  const { code, stdout } = await mintakaIn(t.testdir())('deployment', 'create', join(examples, '11-deployments.yaml'))
+  t.equal(code, 0)
+  t.strictSame(stdout.trimEnd().split('\n'), [
+    'created   watch/nightly  cron 0 2 * * * (Europe/Vienna)',
+    'created   watch/quarter-hourly  every 15 m, paused',
+    'created   watch/on demand',
+  ])
 })
 
 test('nested flows give the same values on every pair of executors', async t => {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { checkParameters, merged, type RunRequest } from '../deployments/deployments.js'
+import { isNobodyThere } from '../deployments/agents.js'
+import { checkParameters, documentsOf, merged, type RunRequest } from '../deployments/deployments.js'
 import type { DeploymentRecord } from '../deployments/record.js'
 import { flowRunJson } from './as-json.js'
 import { coloredId } from './deployment-text.js'
@@ -9,7 +10,7 @@ import { flowOfDeployment } from './load/deployed-flow.js'
 import { type Params, paramsOption } from './params.js'
 import { ago, colorsOf, printJson, printLine } from './print.js'
 import { asFlowRun } from './scheduled-runs.js'
-import { changeDeployments, deploymentsIn, readStore } from './store.js'
+import { changeStore, deploymentsIn, readStore } from './store.js'
 
 interface Options {
   readonly params?: Params
@@ -50,8 +51,12 @@ async function run(word: string, { params, at, name, json }: Options): Promise<v
   const record = await readStore(store => findDeployment(deploymentsIn(store), word))
   if (params) await check(record, params.value)
   const request: RunRequest = { ...(params && { parameters: params.value }), at, name }
-  const scheduled = await changeDeployments(deployments => deployments.run(record.id, request))
+  const { scheduled, isAlone } = await changeStore(async store => ({
+    scheduled: await deploymentsIn(store).run(record.id, request),
+    isAlone: await isNobodyThere(documentsOf(store)),
+  }))
   const now = Date.now()
+  if (isAlone) process.stderr.write('No agent is there to begin it: mintaka agent start.\n')
   if (json) return printJson(flowRunJson(asFlowRun(scheduled, now)))
   const palette = colorsOf(process.stdout)
   const { id, scheduledTime } = scheduled

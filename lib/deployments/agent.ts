@@ -4,6 +4,7 @@ import { asError, MintakaError } from '../core/errors.js'
 import { isSettled, type State, states } from '../core/state.js'
 import type { Engine } from '../engine/engine.js'
 import { Pause } from '../engine/pause.js'
+import { lockOf, whileListed } from './agents.js'
 import { documentsOf } from './deployments.js'
 import type { Launch, LaunchEnd, Launcher } from './launcher.js'
 import { type Plan, readPlan, runsToTake } from './plan.js'
@@ -51,6 +52,8 @@ export class Agent {
   #wokenUp = false
   #stops = false
   #leave: (() => void) | undefined
+  /** Resolves when others see that it is gone. */
+  #left: Promise<void> | undefined
   #trouble: string | undefined
 
   constructor(parts: AgentParts) {
@@ -97,6 +100,7 @@ export class Agent {
     await Promise.all([...this.#launched.values()].map(({ ended }) => ended))
     while (this.#settling.size > 0) await Promise.allSettled(this.#settling.values())
     this.#leave?.()
+    await this.#left
   }
 
   #wake(): void {
@@ -180,7 +184,9 @@ export class Agent {
           this.#leave = leave
           resolve(true)
         })
-      this.#documents.exclusively(lockOf(this.id), untilLeft).then(() => resolve(false), reject)
+      const listed = whileListed(this.#documents, this.#taker, untilLeft)
+      this.#left = listed.then(() => {}).catch(() => {}) // who looks for agents removes what is left of it
+      listed.then(() => resolve(false), reject)
     })
     if (!(await isHeld)) throw new MintakaError('STORE_WRITE_FAILED', `The lock of agent ${this.id} is not free.`)
   }
@@ -258,8 +264,4 @@ export class Agent {
   get #documents(): Documents {
     return documentsOf(this.#parts.engine.store)
   }
-}
-
-function lockOf(agent: string): string {
-  return `agent ${agent}`
 }

@@ -81,7 +81,12 @@ export interface Cursor {
 }
 
 /** The kinds of documents that deployments are kept in. */
-export const kinds = { deployments: 'deployments', scheduled: 'scheduled', cursors: 'cursors' } as const
+export const kinds = {
+  deployments: 'deployments',
+  scheduled: 'scheduled',
+  cursors: 'cursors',
+  agents: 'agents',
+} as const
 
 /** A record as a document: parameters may hold what JSON lacks. Throws NOT_SENDABLE. */
 export function toDocument<T extends { readonly parameters?: unknown }>(record: T): unknown {

@@ -23,7 +23,7 @@ Example:
 
 async function remove(word: string, { yes = false }: { readonly yes?: boolean }): Promise<void> {
   const { record, waiting } = await readStore(async store => {
-    const deployments = deploymentsIn(store)
+    const deployments = await deploymentsIn(store)
     const record = await findDeployment(deployments, word)
     const scheduled = await deployments.scheduled({ deployment: record.id })
     return { record, waiting: scheduled.filter(run => run.takenBy === undefined).length }

@@ -31,7 +31,7 @@ Example:
   $ mintaka deployment execute report/daily`
 
 async function execute(word: string, { params, storeTimeout }: Options): Promise<void> {
-  const record = await readStore(store => findDeployment(deploymentsIn(store), word))
+  const record = await readStore(async store => findDeployment(await deploymentsIn(store), word))
   const flow = await flowOfDeployment(record)
   const run = runOf(record, params ? { parameters: params.value } : {}, realSurroundings)
   const start = (engine: Engine) => startRun(engine, flow, run, record.limits).future

@@ -20,7 +20,7 @@ const runsShown = 5
 
 async function inspect(word: string, { json }: { json?: true }): Promise<void> {
   const found = await readStore(async (store): Promise<InspectedDeployment> => {
-    const deployments = deploymentsIn(store)
+    const deployments = await deploymentsIn(store)
     const record = await findDeployment(deployments, word)
     const next = nextTime(record, await deployments.scheduled({ deployment: record.id }), Date.now())
     const flowRuns = await withScheduled(store).listFlowRuns({ deployment: [record.id], limit: runsShown })

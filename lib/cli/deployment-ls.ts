@@ -26,7 +26,7 @@ export function define(command: Command): void {
 
 async function list({ flowName, byCreated, json }: Options): Promise<void> {
   const { records, scheduled, near } = await readStore(async store => {
-    const deployments = deploymentsIn(store)
+    const deployments = await deploymentsIn(store)
     const all = await deployments.list()
     const names = all.map(record => record.flowName)
     const records = flowName.length === 0 ? all : all.filter(record => flowName.includes(record.flowName))

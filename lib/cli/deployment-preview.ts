@@ -25,7 +25,7 @@ export function define(command: Command): void {
 
 /** The next times of its schedule, also while it is paused. */
 async function preview(word: string, { limit, json }: Options): Promise<void> {
-  const record = await readStore(store => findDeployment(deploymentsIn(store), word))
+  const record = await readStore(async store => findDeployment(await deploymentsIn(store), word))
   const { schedule, paused } = record
   const now = Date.now()
   const times = schedule ? nextOccurrences(schedule, now, limit) : []

@@ -48,7 +48,7 @@ function time(text: string): number {
 }
 
 async function run(word: string, { params, at, name, json }: Options): Promise<void> {
-  const record = await readStore(store => findDeployment(deploymentsIn(store), word))
+  const record = await readStore(async store => findDeployment(await deploymentsIn(store), word))
   if (params) await check(record, params.value)
   const request: RunRequest = { ...(params && { parameters: params.value }), at, name }
   const { scheduled, isAlone } = await changeStore(async store => ({

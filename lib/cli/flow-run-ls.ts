@@ -46,7 +46,7 @@ async function list({ flowName, state, deployment, limit, json }: Options, comma
 
 /** Ids by what was asked for; a deployment that is there no more may have runs. */
 async function deploymentIds(store: Store, asked: readonly string[]): Promise<string[]> {
-  const all = asked.length === 0 ? [] : await deploymentsIn(store).list()
+  const all = asked.length === 0 ? [] : await (await deploymentsIn(store)).list()
   return asked.flatMap(word => {
     const meant = meantBy(word, all).map(({ id }) => id)
     return meant.length > 0 ? meant : [word]
@@ -65,7 +65,7 @@ async function nearFlows(store: Store, asked: readonly string[]): Promise<string
 
 async function nearDeployments(store: Store, asked: readonly string[]): Promise<string> {
   if (asked.length === 0) return ''
-  const ids = (await deploymentsIn(store).list()).map(({ id }) => id)
+  const ids = (await (await deploymentsIn(store)).list()).map(({ id }) => id)
   return nearOf(asked, ids)
 }
 

@@ -11,6 +11,11 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(`${known}\n`)
     return 0
   }
+  if (args[0] === '__complete') {
+    const { answer } = await import('./complete/answer.js')
+    await answer(args.slice(args[1] === '--' ? 2 : 1))
+    return 0
+  }
   const { carryOut } = await import('./program.js')
   return carryOut(args)
 }

@@ -1,12 +1,19 @@
-import { InvalidArgumentError, Option } from 'commander'
+import { Argument, InvalidArgumentError, Option } from 'commander'
 import { didYouMean } from '../core/nearest.js'
 
 /** An option that takes one of a few words; for another one the nearest is suggested. */
 export function choice(flags: string, description: string, words: readonly string[]): Option {
-  return new Option(flags, description).choices(words).argParser((given: string) => {
-    if (words.includes(given)) return given
-    throw new InvalidArgumentError(`It is one of ${words.join(', ')}.${didYouMean(given, words)}`)
-  })
+  return new Option(flags, description).choices(words).argParser((given: string) => oneOf(given, words))
+}
+
+/** The same for an argument. */
+export function choiceArgument(name: string, description: string, words: readonly string[]): Argument {
+  return new Argument(name, description).choices(words).argParser((given: string) => oneOf(given, words))
+}
+
+function oneOf(given: string, words: readonly string[]): string {
+  if (words.includes(given)) return given
+  throw new InvalidArgumentError(`It is one of ${words.join(', ')}.${didYouMean(given, words)}`)
 }
 
 /** An option that may be given several times. Its value is the list of what was given. */

@@ -25,13 +25,6 @@ function withoutHelp([first, ...rest]: readonly string[]): readonly string[] {
   return words in verbs || words in groups ? [...rest, '--help'] : rest.slice(0, 2)
 }
 
-/** Every verb, each by its full name: to be asked what options and arguments it takes. */
-export async function definedVerbs(): Promise<ReadonlyMap<string, Command>> {
-  const defined = new Map<string, Command>()
-  for (const name of Object.keys(verbs)) defined.set(name, await definedVerb(name))
-  return defined
-}
-
 /** One verb with its options and arguments. */
 export async function definedVerb(name: string): Promise<Command> {
   const command = new Command(name)

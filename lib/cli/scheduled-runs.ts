@@ -1,7 +1,7 @@
 import type { FlowRun } from '../core/run.js'
 import { states } from '../core/state.js'
 import { type FlowRunFilter, fits, type Store, type StoredRun } from '../core/store.js'
-import type { ScheduledRun } from '../deployments/record.js'
+import { kinds, type ScheduledRun } from '../deployments/record.js'
 import { preview } from '../values/preview.js'
 import { deploymentsIn } from './store.js'
 
@@ -24,9 +24,11 @@ export function withScheduled(store: Store): FlowRuns {
 /** One that has begun is a flow run of the store, from then on also where an agent still looks after it. */
 async function notBegun(store: Store, filter: FlowRunFilter): Promise<StoredRun<FlowRun>[]> {
   if (filter.parentFlowRunId !== undefined) return []
+  // Where nobody has deployments, nothing of them needs to be loaded.
+  if ((await store.documents?.list(kinds.scheduled))?.length === 0) return []
   const now = Date.now()
   const found: StoredRun<FlowRun>[] = []
-  for (const scheduled of await deploymentsIn(store).scheduled()) {
+  for (const scheduled of await (await deploymentsIn(store)).scheduled()) {
     const stored = asFlowRun(scheduled, now)
     if (fits(stored.run, filter) && !(await store.getFlowRun(scheduled.id))) found.push(stored)
   }

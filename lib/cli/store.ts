@@ -1,8 +1,8 @@
 import type { Store } from '../core/store.js'
-import { Deployments, documentsOf } from '../deployments/deployments.js'
-import { realSurroundings } from '../engine/surroundings.js'
-import { JsonStore } from '../store/json.js'
-import { codec } from '../values/json.js'
+import type { Deployments } from '../deployments/deployments.js'
+import type { JsonStore } from '../store/json.js'
+
+// What this takes is loaded when it is used: the help of a verb, and what completes its words, come without.
 
 /** Calls `read` with the store, opened to be read only: nothing in its folder changes, whoever else uses it. */
 export function readStore<T>(read: (store: Store) => Promise<T>): Promise<T> {
@@ -16,11 +16,15 @@ export function changeStore<T>(change: (store: JsonStore) => Promise<T>): Promis
 
 /** Calls `change` with the deployments of the store, which may be changed. */
 export function changeDeployments<T>(change: (deployments: Deployments) => Promise<T>): Promise<T> {
-  return changeStore(store => change(deploymentsIn(store)))
+  return changeStore(async store => change(await deploymentsIn(store)))
 }
 
 /** The deployments of a store, which may be changed if the store may be. */
-export function deploymentsIn(store: Store): Deployments {
+export async function deploymentsIn(store: Store): Promise<Deployments> {
+  const [{ Deployments, documentsOf }, { realSurroundings }] = await Promise.all([
+    import('../deployments/deployments.js'),
+    import('../engine/surroundings.js'),
+  ])
   return new Deployments({ documents: documentsOf(store), ...realSurroundings })
 }
 
@@ -28,6 +32,7 @@ async function useStore<T>(
   how: { readonly owner: string; readonly readOnly?: true },
   use: (store: JsonStore) => Promise<T>,
 ): Promise<T> {
+  const [{ JsonStore }, { codec }] = await Promise.all([import('../store/json.js'), import('../values/json.js')])
   const store = new JsonStore()
   await store.open({ ...how, codec, warn: message => process.stderr.write(`warning: ${message}\n`) })
   try {

@@ -71,6 +71,7 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
   'store prune': { summary: 'remove old flow runs', load: () => import('./store-prune.js') },
   check: { summary: "tell whether a file's tasks can be sent to workers", load: () => import('./check.js') },
   'dask worker': { summary: 'join a Dask cluster as a worker of Node', load: () => import('./dask-worker.js') },
+  completion: { summary: 'print what completes words in bash, zsh or fish', load: () => import('./completion.js') },
   version: { summary: 'print the versions of mintaka and Node', load: () => import('./version.js') },
 }
 

@@ -102,7 +102,9 @@ function end(
   text += seal(closedLine(runs.length + 1, Date.now()))
   if (!createFile(join(folder, endedNameOf(files)), text, temporary(), replace) || runs.length === 0) return
   const it = reader.isLeft ? 'its store was closed' : 'it ended'
-  const message = `${runs.length} runs of process ${dead.pid} are CRASHED: ${it} without finishing them.`
+  const [what, them] = runs.length === 1 ? ['1 run', 'it'] : [`${runs.length} runs`, 'them']
+  const are = runs.length === 1 ? 'is' : 'are'
+  const message = `${what} of process ${dead.pid} ${are} CRASHED: ${it} without finishing ${them}.`
   warn(message, { pid: dead.pid, host: dead.host, owner, runs: runs.length, lastRecord })
 }
 
@@ -152,6 +154,6 @@ function lossOf(
   const message =
     run.runCount > 0
       ? `The process ${pid} on host '${host}' that carried out ${what} '${run.name}' ${end} without finishing it. ${last}`
-      : `The process ${pid} on host '${host}' ${end} before it carried out ${what} '${run.name}', which was recorded but never started. ${last}`
+      : `The process ${pid} on host '${host}' ${end} when ${what} '${run.name}' had not begun, or only just. ${last}`
   return new MintakaError('CRASHED', message, { pid, host, owner, lastRecord })
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Document, Documents } from '../core/documents.js'
 import { asError, MintakaError } from '../core/errors.js'
 import { createFile, makeFolder, namesIn, readIfThere, replaceFile, sha256, temporaryName } from './files.js'
-import { takeLock } from './lock.js'
+import { sweepLock, takeLock } from './lock.js'
 
 /** What a store tells its documents. */
 interface Surroundings {
@@ -21,6 +21,12 @@ export class JsonDocuments implements Documents {
 
   constructor(surroundings: Surroundings) {
     this.#surroundings = surroundings
+  }
+
+  /** Takes away what processes that have died held exclusively. */
+  sweep(): void {
+    for (const name of namesIn(this.#folderOf('locks')))
+      if (isLock.test(name)) sweepLock(join(this.#folderOf('locks'), name), () => this.#temporary())
   }
 
   async put(kind: string, key: string, value: unknown): Promise<void> {
@@ -96,6 +102,8 @@ export class JsonDocuments implements Documents {
     return join(this.#surroundings.folder, 'tmp', temporaryName())
   }
 }
+
+const isLock = /^[0-9a-f]{64}\.json$/
 
 function textOf(key: string, value: unknown): string {
   return `${JSON.stringify({ key, value })}\n`

@@ -347,6 +347,7 @@ export class JsonStore implements Store {
     const temporary = () => this.#temporary()
     sweepTemporaries(this.#path('tmp'))
     sweepLock(this.#path('fold.lock'), temporary)
+    this.documents.sweep()
     const catalogue = await openCatalogue(this.#folder, surroundings.warn, temporary)
     const { foldJournals, foldBytes, historyBytes } = this.#options
     const { warn } = surroundings

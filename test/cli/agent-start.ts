@@ -30,7 +30,11 @@ const flows = `
 
 /** A store with deployments of flows of a file, and agents on it. */
 async function set(t: T) {
-  const folder = t.testdir({ 'flows.ts': flows, 'broken.mjs': 'throw new RangeError("too early")' })
+  const folder = t.testdir({
+    'flows.ts': flows,
+    'broken.mjs': 'throw new RangeError("too early")',
+    'leaves.mjs': 'process.exit(0)',
+  })
   const home = join(folder, 'home')
   const engine = createEngine({ store: new JsonStore({ folder: home }), logger: silent })
   t.teardown(() => engine.close({ timeoutMs: 0 }))
@@ -109,6 +113,18 @@ test('an agent runs what is due in processes of their own, and tells of each in 
   await signal(agent.child, 'SIGTERM')
   t.equal(await agent.ended, 143)
   t.match(agent.lines.at(-1), /^Agent \w+ has stopped\.$/)
+})
+
+test('a file that ends its process while it is loaded loses no run', async t => {
+  const { engine, deploy, start, settled } = await set(t)
+  await deploy('etl/leaves', {}, 'leaves.mjs')
+  const { id } = await engine.deployments.run('etl/leaves', { name: 'calm\u001b[31m\nowl' })
+  start()
+  const [run] = await settled(id)
+  t.match(run?.state, {
+    type: 'CRASHED',
+    message: /^Process \d+ ended with exit code 0 before it began flow run 'calm/,
+  })
 })
 
 test('Ctrl-C lets what runs end, a second one cancels it', async t => {

@@ -63,6 +63,7 @@ async function toEnd(run: ScheduledRun, { limits }: DeploymentRecord, flow: unkn
   await engine.ready
   const begun = startRun(engine, flow, run, limits)
   life = begun
+  process.send?.({ type: 'begun' }, () => {})
   if (isCancelled) cancel()
   const stuck = () => begun.cancel('it waits for something that can never come')
   process.once('beforeExit', stuck)

@@ -11,6 +11,11 @@ export interface Refusal {
   readonly error: Thrown
 }
 
+/** And what it tells when there is one, or is about to be. */
+export interface Begun {
+  readonly type: 'begun'
+}
+
 /** What was thrown, as data. */
 export interface Thrown {
   readonly name: string
@@ -26,7 +31,15 @@ export interface Job {
 }
 
 export function isRefusal(message: unknown): message is Refusal {
-  return typeof message === 'object' && message !== null && (message as Partial<Refusal>).type === 'cannot'
+  return typeOf(message) === 'cannot'
+}
+
+export function isBegun(message: unknown): message is Begun {
+  return typeOf(message) === 'begun'
+}
+
+function typeOf(message: unknown): unknown {
+  return typeof message === 'object' && message !== null && 'type' in message ? message.type : undefined
 }
 
 /** Errors of a user's file need not be of classes that the other process has. */

@@ -1,8 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
+import { clean } from '../print.js'
 
 /** A line that is longer is passed on in pieces. */
 const longestLine = 64 * 1024
+
+const control = '\u001b'
+/** The colours that a line has left on end with it. */
+const plain = `${control}[0m`
 
 /** Passes on what a process prints, line by line, each with `name` in front of it. */
 export function passOnLines({ stdout, stderr }: ChildProcess, name: string): void {
@@ -13,7 +18,8 @@ export function passOnLines({ stdout, stderr }: ChildProcess, name: string): voi
 /** Whole lines only: those of several processes do not mix. */
 export function passOn(from: Readable, to: Writable, name: string): void {
   let rest = ''
-  const write = (line: string) => void to.write(`${name} | ${line}\n`)
+  const whose = clean(name)
+  const write = (line: string) => void to.write(`${whose} | ${line}${line.includes(control) ? plain : ''}\n`)
   from.setEncoding('utf8')
   from.on('data', (text: string) => {
     const lines = (rest + text).split(/\r?\n/)

@@ -52,7 +52,7 @@ async function run(word: string, { params, at, name, json }: Options): Promise<v
   if (params) await check(record, params.value)
   const request: RunRequest = { ...(params && { parameters: params.value }), at, name }
   const { scheduled, isAlone } = await changeStore(async store => ({
-    scheduled: await deploymentsIn(store).run(record.id, request),
+    scheduled: await (await deploymentsIn(store)).run(record.id, request),
     isAlone: await isNobodyThere(documentsOf(store)),
   }))
   const now = Date.now()

@@ -15,7 +15,10 @@ export function withScheduled(store: Store): FlowRuns {
       return (await store.getFlowRun(id)) ?? (await notBegun(store, { match: id })).find(({ run }) => run.id === id)
     },
     async listFlowRuns(filter = {}) {
-      const all = [...(await notBegun(store, filter)), ...(await store.listFlowRuns(filter))]
+      const scheduled = await notBegun(store, filter)
+      const begun = await store.listFlowRuns(filter)
+      const ids = new Set(begun.map(({ run }) => run.id)) // one may have begun in between
+      const all = [...scheduled.filter(({ run }) => !ids.has(run.id)), ...begun]
       return all.sort((a, b) => b.run.created - a.run.created).slice(0, filter.limit)
     },
   }

@@ -8,6 +8,7 @@ import type { FlowRun, TaskRun } from './core/run.js'
 import type { FlowRunFilter, Store, StoredRun } from './core/store.js'
 import type { Surroundings } from './core/surroundings.js'
 import { defaultMaxFlowDepth } from './default-engine.js'
+import { cancelRun } from './deployments/cancel-scheduled.js'
 import type { Deployments } from './deployments/deployments.js'
 import { deploymentsOf } from './deployments/of-engine.js'
 import { Engine as EngineOfRuns } from './engine/engine.js'
@@ -82,7 +83,8 @@ export interface Engine extends AsyncDisposable {
   events(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterableIterator<EngineEvent>
   /**
    * Cancels a flow run. One of another process that shares the store is asked for: its engine looks twice a second, and
-   * this does not wait for that. NOT_FOUND if there is none; nothing happens to one that has ended.
+   * this does not wait for that. A run of a deployment that has not begun is CANCELLED at once. NOT_FOUND if there is none;
+   * nothing happens to one that has ended.
    */
   cancel(flowRunId: string, reason?: string): Promise<void>
   /**
@@ -157,7 +159,7 @@ export function faceOf(engine: EngineOfRuns): Engine {
     deployments: deploymentsOf(engine),
     logs: id => engine.logs(id),
     events: options => engine.events(options),
-    cancel: (id, reason) => engine.cancel(id, reason),
+    cancel: (id, reason) => cancelRun(engine, id, reason),
     use: rule => engine.use(rule),
     close: options => engine.close(options),
     [Symbol.asyncDispose]: () => engine.close(),

@@ -6,6 +6,7 @@
  *     npm run torture -- --minutes 60
  *     npm run torture -- dask               on Dask, see `torture-dask.ts`
  *     npm run torture -- kill               of a process that is killed, see `torture-kill.ts`
+ *     npm run torture -- agents             of agents that are killed, see `torture-agents.ts`
  *
  * They run in rounds, each on a store of its own from a seed of its own, and after each round the invariants are checked.
  * What a round has found is told with the command that repeats it.
@@ -90,4 +91,7 @@ if (process.argv[2] === 'dask') {
 } else if (process.argv[2] === 'kill') {
   const { tortureKill } = await import('./torture-kill.js')
   await tortureKill(process.argv.slice(3))
+} else if (process.argv[2] === 'agents') {
+  const { tortureOfAgents } = await import('./torture-agents.js')
+  await tortureOfAgents(process.argv.slice(3))
 } else await main()

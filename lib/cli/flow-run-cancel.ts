@@ -3,12 +3,14 @@ import type { Command } from 'commander'
 import type { FlowRun } from '../core/run.js'
 import { isTerminal } from '../core/state.js'
 import type { Store, StoredRun } from '../core/store.js'
+import { cancelScheduled } from '../deployments/cancel-scheduled.js'
 import { flowRunJson } from './as-json.js'
 import { findFlowRun } from './find-run.js'
 import { seconds } from './options.js'
 import { clean, coloredState, colorsOf, Failure, printJson, printLine } from './print.js'
 import { printError } from './print-error.js'
-import { changeStore, readStore } from './store.js'
+import { withScheduled } from './scheduled-runs.js'
+import { changeStore, cliOwner, readStore } from './store.js'
 
 interface Options {
   readonly reason?: string
@@ -39,7 +41,7 @@ Examples:
 async function cancel(words: readonly string[], options: Options): Promise<void> {
   const runs = await readStore(async store => {
     const found: StoredRun<FlowRun>[] = []
-    for (const word of words) found.push(await findFlowRun(store, word))
+    for (const word of words) found.push(await findFlowRun(withScheduled(store), word))
     return found
   })
   const going = runs.filter(({ run }) => !isTerminal(run.state))
@@ -58,9 +60,16 @@ async function cancel(words: readonly string[], options: Options): Promise<void>
 /** Opening the store ends the runs of processes that have died; the others find this in their inbox. */
 function ask(runs: readonly StoredRun<FlowRun>[], reason: string | undefined): Promise<void> {
   return changeStore(async store => {
-    for (const { run, owner, ownerGone } of runs)
-      if (!ownerGone) await store.post(owner, { type: 'cancel', runId: run.id, reason })
+    for (const run of runs) await askOne(store, run, reason)
   })
+}
+
+/** One that is scheduled and has not begun needs nobody to end it. */
+async function askOne(store: Store, before: StoredRun<FlowRun>, reason: string | undefined): Promise<void> {
+  const { id } = before.run
+  if (await cancelScheduled({ store, owner: cliOwner, now: Date.now }, id, reason)) return
+  const { owner, ownerGone, run } = await again(store, before)
+  if (!ownerGone && !isTerminal(run.state)) await store.post(owner, { type: 'cancel', runId: id, reason })
 }
 
 /** How they stand when all have ended, or time is out. One whose process dies meanwhile has ended. */

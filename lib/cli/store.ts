@@ -9,9 +9,12 @@ export function readStore<T>(read: (store: Store) => Promise<T>): Promise<T> {
   return useStore({ owner: 'cli', readOnly: true }, read)
 }
 
+/** The owner of what the command writes. */
+export const cliOwner = `cli-${process.pid}`
+
 /** Calls `change` with the store, opened for writing: the runs of processes that have died are ended by that. */
 export function changeStore<T>(change: (store: JsonStore) => Promise<T>): Promise<T> {
-  return useStore({ owner: `cli-${process.pid}` }, change)
+  return useStore({ owner: cliOwner }, change)
 }
 
 /** Calls `change` with the deployments of the store, which may be changed. */

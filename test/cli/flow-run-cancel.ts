@@ -39,6 +39,19 @@ test('a flow run of another process is cancelled, and its end is waited for', as
   t.match(JSON.parse(again.stdout), [{ name: 'busy-bee', state: { type: 'CANCELLED', message: /wrong year/ } }])
 })
 
+test('a run of a deployment that has not begun is cancelled without anybody', async t => {
+  const folder = t.testdir({
+    'flows.mjs': `${flows}\nimport { deployment } from 'mintaka'\ndeployment('daily', short)`,
+  })
+  const mintaka = sessionIn(t, folder)
+  await mintaka('deployment', 'create', 'flows.mjs')
+  await mintaka('deployment', 'run', 'short/daily', '--name', 'early-bird')
+  const { code, stdout, stderr } = await mintaka('flow-run', 'cancel', 'early-bird', '--reason', 'not today')
+  t.strictSame([code, stdout, stderr], [0, "Flow run 'early-bird' is Cancelled.\n", ''])
+  const listed = JSON.parse((await mintaka('flow-run', 'ls', '--json')).stdout)
+  t.match(listed, [{ name: 'early-bird', deployment: 'short/daily', state: { message: /not today/ } }])
+})
+
 test('one that has ended otherwise is told, with exit code 1; one that is not there cancels none', async t => {
   const folder = t.testdir({ 'flows.mjs': flows })
   await mintakaIn(folder)('run', 'flows.mjs:short')

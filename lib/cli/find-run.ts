@@ -1,9 +1,9 @@
 import { MintakaError } from '../core/errors.js'
 import { didYouMean } from '../core/nearest.js'
 import type { FlowRun } from '../core/run.js'
-import type { StoredRun } from '../core/store.js'
-import { clean } from './print.js'
-import type { FlowRuns } from './scheduled-runs.js'
+import type { Store, StoredRun } from '../core/store.js'
+import { ago, clean, Failure } from './print.js'
+import { type FlowRuns, isWaiting, withScheduled } from './scheduled-runs.js'
 
 const listed = 10
 
@@ -20,6 +20,15 @@ export async function findFlowRun(store: FlowRuns, word: string): Promise<Stored
     .map(({ run }) => `  ${run.id}  ${clean(run.name)} of flow ${clean(run.flowName)}`)
   if (found.length > listed) lines.push('  …')
   throw new MintakaError('AMBIGUOUS_ID', `'${word}' means several flow runs:\n${lines.join('\n')}`)
+}
+
+/** The same, of a flow run that there is: one that is scheduled and has not begun is a Failure. */
+export async function findBegunFlowRun(store: Store, word: string): Promise<StoredRun<FlowRun>> {
+  const found = await findFlowRun(withScheduled(store), word)
+  const { name, state } = found.run
+  if (!isWaiting(found) || state.type !== 'SCHEDULED') return found
+  const when = `${state.scheduledTime > Date.now() ? 'is' : 'was'} to begin ${ago(state.scheduledTime)}`
+  throw new Failure(`Flow run '${clean(name)}' has not begun: it is ${state.name}, and ${when}.`)
 }
 
 /** How many of the newest runs are looked at for what somebody may have meant. */

@@ -3,7 +3,7 @@ import type { FlowRun } from '../core/run.js'
 import { isTerminal } from '../core/state.js'
 import { bytesText } from './bytes.js'
 import { confirm } from './confirm.js'
-import { findFlowRun } from './find-run.js'
+import { findBegunFlowRun } from './find-run.js'
 import { clean, Failure, printJson, printLine } from './print.js'
 import { changeStore, readStore } from './store.js'
 
@@ -35,7 +35,7 @@ async function remove(words: readonly string[], { yes, dryRun, json }: Options):
   const runs = await readStore(async store => {
     const found = new Map<string, Readonly<FlowRun>>()
     for (const word of words) {
-      const { run, ownerGone } = await findFlowRun(store, word)
+      const { run, ownerGone } = await findBegunFlowRun(store, word)
       if (!isTerminal(run.state) && !ownerGone) throw goesOn(run)
       found.set(run.id, run)
     }

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { logLevels } from '../core/logger.js'
 import { fieldsText } from '../engine/logger.js'
 import { logJson } from './as-json.js'
-import { findFlowRun } from './find-run.js'
+import { findBegunFlowRun } from './find-run.js'
 import { LogFollower, type LogLine } from './follow/follow-logs.js'
 import { lookAgain } from './follow/look-again.js'
 import { choice, wholeNumber } from './options.js'
@@ -37,7 +37,7 @@ Examples:
 
 async function logs(word: string, options: Options): Promise<void> {
   await readStore(async store => {
-    const { run } = await findFlowRun(store, word)
+    const { run } = await findBegunFlowRun(store, word)
     const follower = new LogFollower(store, run.id)
     let isFirst = true
     await lookAgain(async () => {

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { isMintakaError, MintakaError } from '../core/errors.js'
 import type { FlowRun } from '../core/run.js'
 import { type ResumeOptions, resumeFlow } from '../create-engine.js'
-import { findFlowRun } from './find-run.js'
+import { findBegunFlowRun } from './find-run.js'
 import { loadFile } from './load/load.js'
 import { pickFlow } from './load/pick.js'
 import { choice } from './options.js'
@@ -50,7 +50,7 @@ export async function continueRun(
   { file: given, divergence, code, storeTimeout }: Options,
   check: (run: Readonly<FlowRun>) => void = () => {},
 ): Promise<void> {
-  const { run } = await readStore(store => findFlowRun(store, word))
+  const { run } = await readStore(store => findBegunFlowRun(store, word))
   check(run)
   const flow = pickFlow(await loadFile(fileOf(run, given)), run.flowName)
   const end = await runToEnd(engine => resumeFlow(engine, run.id, flow, { divergence, code }), {

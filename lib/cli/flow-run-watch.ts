@@ -3,7 +3,7 @@ import type { FlowRun, TaskRun } from '../core/run.js'
 import { isTerminal, type State } from '../core/state.js'
 import type { Store } from '../core/store.js'
 import { stateChangeJson } from './as-json.js'
-import { findFlowRun } from './find-run.js'
+import { findBegunFlowRun } from './find-run.js'
 import { lost } from './flow-run-logs.js'
 import { RunFollower, type RunListener } from './follow/follow-run.js'
 import { lookAgain } from './follow/look-again.js'
@@ -31,7 +31,7 @@ Examples:
 
 async function watch(word: string, { json }: { json?: true }): Promise<void> {
   await readStore(async store => {
-    const { run } = await findFlowRun(store, word)
+    const { run } = await findBegunFlowRun(store, word)
     const isShown = isLive(process.stdout) && isLive(process.stderr) && !json
     const state = await (isShown ? watchLive(store, run) : watchLines(store, run, json))
     if (state?.type !== 'COMPLETED') process.exitCode = 1

@@ -65,5 +65,12 @@ export function asFlowRun(scheduled: ScheduledRun, now: number): StoredRun<FlowR
     runCount: 0,
     executor: '',
   }
-  return { run, states: history, owner: '' }
+  return { run, states: history, owner: nobody }
 }
+
+/** Whether it has not begun. */
+export function isWaiting({ owner }: StoredRun): boolean {
+  return owner === nobody
+}
+
+const nobody = ''

@@ -8,7 +8,7 @@ import { coloredId } from './deployment-text.js'
 import { deploymentArgument, findDeployment } from './find-deployment.js'
 import { flowOfDeployment } from './load/deployed-flow.js'
 import { type Params, paramsOption } from './params.js'
-import { ago, colorsOf, printJson, printLine } from './print.js'
+import { ago, clean, colorsOf, printJson, printLine } from './print.js'
 import { asFlowRun } from './scheduled-runs.js'
 import { changeStore, deploymentsIn, readStore } from './store.js'
 
@@ -60,7 +60,13 @@ async function run(word: string, { params, at, name, json }: Options): Promise<v
   if (json) return printJson(flowRunJson(asFlowRun(scheduled, now)))
   const palette = colorsOf(process.stdout)
   const { id, scheduledTime } = scheduled
-  const parts = [palette.green('scheduled'), coloredId(record, palette), scheduled.name, id, ago(scheduledTime, now)]
+  const parts = [
+    palette.green('scheduled'),
+    coloredId(record, palette),
+    clean(scheduled.name),
+    id,
+    ago(scheduledTime, now),
+  ]
   printLine(parts.join('  '))
 }
 

@@ -2,13 +2,15 @@ import { sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect, stripVTControlCharacters } from 'node:util'
 import { isMintakaError } from '../core/errors.js'
-import { colorsOf, Failure } from './print.js'
+import { cleanLines, colorsOf, Failure } from './print.js'
 
 /** An error of ours as its sentence, any other one as it was thrown. */
 export function printError(error: unknown): void {
   const { red, isColorSupported } = colorsOf(process.stderr)
   const isSentence = error instanceof Failure || isMintakaError(error)
-  const lines = [isSentence ? `${red('error:')} ${error.message}` : inspect(error, { colors: isColorSupported })]
+  const lines = [
+    isSentence ? `${red('error:')} ${cleanLines(error.message)}` : inspect(error, { colors: isColorSupported }),
+  ]
   if (error instanceof Failure && error.cause !== undefined) lines.push(thrownText(error.cause, isColorSupported))
   process.stderr.write(`${lines.join('\n')}\n`)
 }

@@ -63,3 +63,9 @@ test('an unknown command suggests those that may be meant', async t => {
   t.strictSame(verbsLike(['ls'], all), ['flow-run ls', 'deployment ls'])
   t.strictSame(verbsLike(['xyzzy', 'ls'], all), [])
 })
+
+test('an id of whatever characters is told without moving the cursor', async t => {
+  const { code, stderr } = await sessionIn(t, t.testdir())('flow-run', 'inspect', 'weird\u001b[2J\nx')
+  t.equal(code, 1)
+  t.match(stderr, /^error: There is no flow run 'weird\nx'/)
+})

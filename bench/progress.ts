@@ -2,31 +2,31 @@
  * What the live tree costs: `mintaka run` in a terminal, with the tree and without, by processor time. `node --import tsx bench/progress.ts`, after
  * `npm run build`. ROUNDS, TASKS and FLOW_RUNS (subflows of 1,000 tasks each) change its size.
  */
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { newestDask } from '../test/fixtures/dask/environments.js'
+import { inPseudoTerminal } from '../test/cli/fixtures/pseudo-terminal.js'
 import { heading, interleave, table } from './rounds.js'
 
 const tasks = process.env['TASKS'] ?? '200000'
 const flowRuns = process.env['FLOW_RUNS'] ?? '300'
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const cli = here('../dist/lib/cli/bin.js')
-const pty = here('../test/cli/fixtures/terminal.py')
 
 /** The processor time that a flow says it took, in a terminal of this kind. A dumb one has no tree. */
 async function timeOf(flow: string, size: string, TERM: string): Promise<number> {
   const home = mkdtempSync(join(tmpdir(), 'mintaka-bench-'))
   const command = [process.execPath, cli, 'run', `${here('progress-flows.mjs')}:${flow}`, '--params', size]
-  const child = spawn(newestDask().python, [pty, '120', '40', ...command], {
-    env: { ...process.env, MINTAKA_HOME: home, MINTAKA_LOG: 'warn', TERM },
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
+  const env = { ...process.env, MINTAKA_HOME: home, MINTAKA_LOG: 'warn', TERM }
+  let said = ''
   try {
-    const said = await text(child.stdout)
+    await new Promise<void>(resolve => {
+      inPseudoTerminal(command, { columns: 120, rows: 40, cwd: home, env }, told => {
+        if ('code' in told) resolve()
+        else if ('data' in told) said += Buffer.from(told.data).toString('latin1')
+      })
+    })
     const result = /(\d+)\s*$/.exec(said)
     if (!result) throw new Error(`It said: ${said}`)
     return Number(result[1])

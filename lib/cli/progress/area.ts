@@ -17,8 +17,8 @@ const down = (rows: number) => (rows > 0 ? `${csi}${rows}B` : '')
 export class Area {
   #lines: readonly TreeLine[] = []
   #size: Size | undefined
-  /** Rows of the area that a terminal that has become lower has pushed out of sight, and may bring back. */
-  #outOfSight = 0
+  /** How wide the lines are that a terminal that became lower has pushed out of sight, and may bring back. */
+  #outOfSight: number[] = []
 
   /** What makes the terminal show these lines instead of those that it shows; nothing if they are the same. */
   draw(lines: readonly TreeLine[], size: Size): string {
@@ -37,7 +37,7 @@ export class Area {
     const change = isInserted
       ? '\n'.repeat(height) + up(height + this.#lines.length) + `\r${csi}${height}L` + text + down(this.#lines.length)
       : this.#toTop(size) + text + this.#again(isSame)
-    this.#outOfSight = 0
+    this.#outOfSight = []
     this.#size = size
     return begin + change + eraseBelow + end
   }
@@ -45,7 +45,7 @@ export class Area {
   /** The terminal shows something else below the area now: it is left there, and drawn anew. */
   forget(): void {
     this.#lines = []
-    this.#outOfSight = 0
+    this.#outOfSight = []
   }
 
   /** The lines as they were, unless they were made for another size: then they are to be drawn. */
@@ -56,11 +56,21 @@ export class Area {
 
   /** To the beginning of the area, which is empty then. */
   #toTop(size: Size): string {
-    const height = this.#lines.reduce((sum, line) => sum + rowsOf(line.columns, size.columns), 0)
-    const back = this.#size ? Math.min(this.#outOfSight, Math.max(0, size.rows - this.#size.rows)) : 0
-    const climbed = Math.min(height + back, size.rows - 1)
-    this.#outOfSight = Math.max(0, this.#outOfSight + height - climbed)
-    return `\r${up(climbed)}${eraseBelow}`
+    const { climbed, hidden } = climb(
+      this.#lines.map(({ columns }) => columns),
+      size.rows - 1,
+      size,
+    )
+    this.#outOfSight.push(...hidden)
+    return `\r${up(climbed + (hidden.length === 0 ? this.#broughtBack(size, size.rows - 1 - climbed) : 0))}${eraseBelow}`
+  }
+
+  /** How many rows above the area are its own again. */
+  #broughtBack(size: Size, room: number): number {
+    const grown = this.#size ? size.rows - this.#size.rows : 0
+    const { climbed, hidden } = climb(this.#outOfSight, Math.max(0, Math.min(room, grown)), size)
+    this.#outOfSight = hidden
+    return climbed
   }
 
   /** Only the lines that are others than before are written. */
@@ -85,6 +95,19 @@ export class Area {
 
 function written(lines: readonly TreeLine[]): string {
   return lines.map(({ text }) => `${text}\n`).join('')
+}
+
+/** How many rows of lines can be seen where there are so many, from the last one upwards; and what is hidden. */
+function climb(widths: readonly number[], room: number, { columns }: Size) {
+  const hidden: number[] = []
+  let climbed = 0
+  for (const width of widths.toReversed()) {
+    const rows = rowsOf(width, columns)
+    const seen = Math.min(rows, room - climbed)
+    climbed += seen
+    if (seen < rows) hidden.unshift(width - seen * columns)
+  }
+  return { climbed, hidden }
 }
 
 function rowsOf(width: number, columns: number): number {

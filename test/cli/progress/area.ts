@@ -115,6 +115,17 @@ test('a terminal that becomes lower than the area, and higher again, shows it on
   t.strictSame(emulator.everything(), ['$ run', ...lines(7, 'high')])
 })
 
+test('what a terminal that was too low brings back is erased, also if its lines are laid out anew then', async t => {
+  const { emulator, draw } = await screenWith('$ run', 'said')
+  await draw(...[10, 19, 12, 18, 3].map((width, index) => `${index}`.padEnd(width, '.')))
+  emulator.resize(20, 3)
+  await draw('low', '… and more')
+  t.strictSame(emulator.screen(), ['low', '… and more'])
+  emulator.resize(12, 20)
+  await draw('tree', '  leaf')
+  t.strictSame(emulator.everything(), ['$ run', 'said', 'tree', '  leaf'])
+})
+
 test('whatever is drawn, written above and resized, nothing is lost and nothing is left behind', async t => {
   for (const seed of [1, 2, 3]) {
     const random = new Random(seed)

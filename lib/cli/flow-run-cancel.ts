@@ -69,7 +69,8 @@ async function askOne(store: Store, before: StoredRun<FlowRun>, reason: string |
   const { id } = before.run
   if (await cancelScheduled({ store, owner: cliOwner, now: Date.now }, id, reason)) return
   const { owner, ownerGone, run } = await again(store, before)
-  if (!ownerGone && !isTerminal(run.state)) await store.post(owner, { type: 'cancel', runId: id, reason })
+  if (!ownerGone && owner !== '' && !isTerminal(run.state))
+    await store.post(owner, { type: 'cancel', runId: id, reason })
 }
 
 /** How they stand when all have ended, or time is out. One whose process dies meanwhile has ended. */

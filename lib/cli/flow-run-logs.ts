@@ -2,11 +2,12 @@ import type { Command } from 'commander'
 import { logLevels } from '../core/logger.js'
 import { fieldsText } from '../engine/logger.js'
 import { logJson } from './as-json.js'
-import { findBegunFlowRun } from './find-run.js'
+import { findBegunFlowRun, findFlowRun } from './find-run.js'
 import { LogFollower, type LogLine } from './follow/follow-logs.js'
 import { lookAgain } from './follow/look-again.js'
 import { choice, wholeNumber } from './options.js'
 import { type Colors, clean, cleanLines, clock, colorsOf, Failure, printLine } from './print.js'
+import { followed, withScheduled } from './scheduled-runs.js'
 import { readStore } from './store.js'
 
 interface Options {
@@ -37,8 +38,8 @@ Examples:
 
 async function logs(word: string, options: Options): Promise<void> {
   await readStore(async store => {
-    const { run } = await findBegunFlowRun(store, word)
-    const follower = new LogFollower(store, run.id)
+    const { run } = options.follow ? await findFlowRun(withScheduled(store), word) : await findBegunFlowRun(store, word)
+    const follower = new LogFollower(followed(store), run.id)
     let isFirst = true
     await lookAgain(async () => {
       const { lines, progress } = await follower.look()

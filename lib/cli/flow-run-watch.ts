@@ -3,7 +3,7 @@ import type { FlowRun, TaskRun } from '../core/run.js'
 import { isTerminal, type State } from '../core/state.js'
 import type { Store } from '../core/store.js'
 import { stateChangeJson } from './as-json.js'
-import { findBegunFlowRun } from './find-run.js'
+import { findFlowRun } from './find-run.js'
 import { lost } from './flow-run-logs.js'
 import { RunFollower, type RunListener } from './follow/follow-run.js'
 import { lookAgain } from './follow/look-again.js'
@@ -11,6 +11,7 @@ import { clean, clock, coloredState, colorsOf, printLine } from './print.js'
 import { Board } from './progress/board.js'
 import { isLive } from './progress/live-display.js'
 import { showBoard } from './progress/show-progress.js'
+import { followed, withScheduled } from './scheduled-runs.js'
 import { readStore } from './store.js'
 
 export function define(command: Command): void {
@@ -31,7 +32,7 @@ Examples:
 
 async function watch(word: string, { json }: { json?: true }): Promise<void> {
   await readStore(async store => {
-    const { run } = await findBegunFlowRun(store, word)
+    const { run } = await findFlowRun(withScheduled(store), word)
     const isShown = isLive(process.stdout) && isLive(process.stderr) && !json
     const state = await (isShown ? watchLive(store, run) : watchLines(store, run, json))
     if (state?.type !== 'COMPLETED') process.exitCode = 1
@@ -91,7 +92,7 @@ async function follow(
   looked: () => void = () => {},
 ): Promise<State | undefined> {
   let last: State | undefined
-  const follower = new RunFollower(store, id, {
+  const follower = new RunFollower(followed(store), id, {
     flowRun(run, from, to) {
       if (run.id === id) last = to
       flowRun(run, from, to)

@@ -3,6 +3,7 @@ import { states } from '../core/state.js'
 import { type FlowRunFilter, fits, type Store, type StoredRun } from '../core/store.js'
 import { kinds, type ScheduledRun } from '../deployments/record.js'
 import { preview } from '../values/preview.js'
+import type { FollowedStore } from './follow/walk.js'
 import { deploymentsIn } from './store.js'
 
 /** Where flow runs are looked up. */
@@ -22,6 +23,12 @@ export function withScheduled(store: Store): FlowRuns {
       return all.sort((a, b) => b.run.created - a.run.created).slice(0, filter.limit)
     },
   }
+}
+
+/** The same for who follows one run: its task runs and its log are none before it has begun. */
+export function followed(store: Store): FollowedStore {
+  const { getFlowRun } = withScheduled(store)
+  return { getFlowRun, listTaskRuns: id => store.listTaskRuns(id), listLogs: id => store.listLogs(id) }
 }
 
 /** One that has begun is a flow run of the store, from then on also where an agent still looks after it. */

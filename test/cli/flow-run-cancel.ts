@@ -80,6 +80,21 @@ test('a process that has no time to look is told of when time is out; when it ha
   t.match(crashed.stdout, /^Flow run 'deaf-owl' is Crashed: The process \d+ .* ended without finishing it\./)
 })
 
+test('a scheduled run that has not begun never will', async t => {
+  const folder = t.testdir({
+    'daily.mjs': "import { deployment, flow } from 'mintaka'\ndeployment('daily', flow('report', () => 1))",
+  })
+  const mintaka = sessionIn(t, folder)
+  await mintaka('deployment', 'create', 'daily.mjs')
+  await mintaka('deployment', 'run', 'report/daily', '--name', 'later-newt')
+  const watching = sessionIn(t, folder)('flow-run', 'watch', 'later-newt')
+  const { code, stdout } = await mintaka('flow-run', 'cancel', 'later-newt', '--reason', 'not today')
+  t.strictSame([code, stdout], [0, "Flow run 'later-newt' is Cancelled.\n"])
+  t.match((await mintaka('flow-run', 'inspect', 'later-newt')).stdout, /state {7}Cancelled: .*not today/)
+  t.match(await watching, { code: 1, stdout: /later-newt {2}Scheduled[\s\S]*later-newt {2}Cancelled/ })
+  t.equal((await mintaka('flow-run', 'cancel', 'later-newt')).code, 0)
+})
+
 test('the runs of a process on another machine are ended when somebody answers for it', async t => {
   const folder = t.testdir()
   const now = Date.now()

@@ -1,7 +1,6 @@
 import type { LogEntry } from '../../core/logger.js'
-import type { Store } from '../../core/store.js'
 import { type Progress, progressOf } from './follow-run.js'
-import { Walk } from './walk.js'
+import { type FollowedStore, Walk } from './walk.js'
 
 /** A line of a log, with the names of the runs that it is about. */
 export interface LogLine extends LogEntry {
@@ -11,12 +10,12 @@ export interface LogLine extends LogEntry {
 
 /** Reads the log of a flow run and of its subflow runs. Each look gives the lines that have come since, by time. */
 export class LogFollower {
-  readonly #store: Store
+  readonly #store: FollowedStore
   readonly #walk: Walk
   /** How many lines of each flow run have been given. */
   readonly #given = new Map<string, number>()
 
-  constructor(store: Store, flowRunId: string) {
+  constructor(store: FollowedStore, flowRunId: string) {
     this.#store = store
     this.#walk = new Walk(store, flowRunId)
   }

@@ -1,7 +1,7 @@
 import type { FlowRun, TaskRun } from '../../core/run.js'
 import { isTerminal, type State } from '../../core/state.js'
-import type { Store, StoredRun } from '../../core/store.js'
-import { Walk } from './walk.js'
+import type { StoredRun } from '../../core/store.js'
+import { type FollowedStore, Walk } from './walk.js'
 
 /** What is told of a flow run that another process carries out: every state of it and of all below it, once. */
 export interface RunListener {
@@ -22,7 +22,7 @@ export class RunFollower {
   /** How many states of each run have been told. */
   readonly #told = new Map<string, number>()
 
-  constructor(store: Store, flowRunId: string, listener: RunListener) {
+  constructor(store: FollowedStore, flowRunId: string, listener: RunListener) {
     this.#walk = new Walk(store, flowRunId)
     this.#listener = listener
   }

@@ -2,6 +2,9 @@ import type { FlowRun, TaskRun } from '../../core/run.js'
 import { isTerminal } from '../../core/state.js'
 import type { Store, StoredRun } from '../../core/store.js'
 
+/** Where a flow run is followed. */
+export type FollowedStore = Pick<Store, 'getFlowRun' | 'listTaskRuns' | 'listLogs'>
+
 /** Who is shown a flow run and all below it: each flow run before its subflow runs, and once more after them. */
 export interface Visitor {
   enter(flowRun: StoredRun<FlowRun>, taskRuns: readonly StoredRun<TaskRun>[]): void | Promise<void>
@@ -10,11 +13,11 @@ export interface Visitor {
 
 /** Reads a flow run and its subflow runs from a store, any number of times. What had ended the last time is not read again. */
 export class Walk {
-  readonly #store: Store
+  readonly #store: FollowedStore
   readonly #id: string
   readonly #over = new Set<string>()
 
-  constructor(store: Store, flowRunId: string) {
+  constructor(store: FollowedStore, flowRunId: string) {
     this.#store = store
     this.#id = flowRunId
   }

@@ -7,6 +7,7 @@ import {
   type Cancelled,
   Completed,
   createEngine,
+  deployment,
   Failed,
   type Flow,
   type FlowFuture,
@@ -14,7 +15,9 @@ import {
   isSettled,
   isTerminal,
   type RunFuture,
+  type Service,
   type State,
+  serve,
   type Task,
   type TaskFuture,
   tags,
@@ -336,6 +339,23 @@ test('engine.run has the types of the call', async () => {
     engine().run(one, { n: 'x' }),
     // @ts-expect-error: misspelt
     engine().run(one, { n: 1 }, { nam: 'n' }),
+  ])
+})
+
+test('a deployment has parameters of the type of its flow', async () => {
+  const one = flow('one', (p: { n: number }) => p.n)
+  unchecked(() => {
+    deployment('daily', one, { parameters: { n: 1 }, schedule: { cron: '0 7 * * *' } })
+    deployment('bare', one)
+    expectTypeOf(serve([deployment('daily', one)])).toEqualTypeOf<Promise<Service>>()
+  })
+  unchecked(() => [
+    // @ts-expect-error: a number
+    deployment('daily', one, { parameters: { n: 'x' } }),
+    // @ts-expect-error: misspelt
+    deployment('daily', one, { schedul: { cron: '0 7 * * *' } }),
+    // @ts-expect-error: no such policy
+    deployment('daily', one, { overlap: 'wait' }),
   ])
 })
 

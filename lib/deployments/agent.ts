@@ -251,9 +251,10 @@ export class Agent {
       stored = await store.getFlowRun(run.id)
     }
     if (stored && !isSettled(stored.run.state) && !(end && stored.owner === engine.id)) return // somebody else carries it out
-    if (!stored && end && end.type !== 'ran') {
+    if (!stored && end) {
       const recorder = { store, owner: engine.id, now: engine.now, file }
-      if (!(await recordEnd(recorder, run, at => states[end.type](at, end.error)))) return
+      const { type, error } = end.type === 'ran' ? unrecorded(run) : end
+      if (!(await recordEnd(recorder, run, at => states[type](at, error)))) return
       stored = await store.getFlowRun(run.id)
     }
     const wasThere = await this.#documents.remove(kinds.scheduled, run.id)
@@ -264,4 +265,10 @@ export class Agent {
   get #documents(): Documents {
     return documentsOf(this.#parts.engine.store)
   }
+}
+
+/** It ended before the store had it, which could not be written. */
+function unrecorded({ name }: ScheduledRun) {
+  const sentence = `Flow run '${name}' was lost: its store could not be written when it began.`
+  return { type: 'crashed', error: new MintakaError('CRASHED', sentence) } as const
 }

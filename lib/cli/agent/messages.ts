@@ -1,5 +1,3 @@
-import type { DeploymentRecord, ScheduledRun } from '../../deployments/record.js'
-
 /** What an agent tells a process that carries out one run. Parameters are as in documents: data that JSON has. */
 export type Order =
   | { readonly type: 'run'; readonly run: unknown; readonly deployment: unknown }
@@ -22,12 +20,6 @@ export interface Thrown {
   readonly message: string
   readonly stack?: string | undefined
   readonly cause?: Thrown | undefined
-}
-
-/** A run and its deployment, as they were before they were sent. */
-export interface Job {
-  readonly run: ScheduledRun
-  readonly deployment: DeploymentRecord
 }
 
 export function isRefusal(message: unknown): message is Refusal {

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { createEngine, type DeploymentOptions, deployment, type Engine, flow, JsonStore } from 'mintaka'
 import { test } from 'tap'
 import { until } from '../deployments/fixtures/until.js'
 import { silent } from '../engine/fixtures/engine.js'
+import { aliveOf } from '../fixtures/dask/processes.js'
 import { bin } from './fixtures/mintaka.js'
 
 interface T {
@@ -14,7 +16,7 @@ interface T {
 }
 
 const flows = `
-  import { existsSync } from 'node:fs'
+  import { appendFileSync, existsSync } from 'node:fs'
   import { setTimeout } from 'node:timers/promises'
   import { deployment, flow, flowContext } from 'mintaka'
   const etl: unknown = flow('etl', async (p?: { n: number }) => {
@@ -24,6 +26,10 @@ const flows = `
   flow('waits', async (file: string) => {
     console.log('waits as', process.pid)
     while (!existsSync(file)) await setTimeout(20, undefined, { signal: flowContext().signal })
+  })
+  flow('spins', (file: string) => {
+    appendFileSync(file, String(process.pid))
+    for (;;);
   })
   deployment('renamed', flow('other', () => 'own').with({ description: 'as deployed' }))
 `
@@ -113,6 +119,21 @@ test('an agent runs what is due in processes of their own, and tells of each in 
   await signal(agent.child, 'SIGTERM')
   t.equal(await agent.ended, 143)
   t.match(agent.lines.at(-1), /^Agent \w+ has stopped\.$/)
+})
+
+test('a run that never lets go of its thread ends with its agent, and the schedule goes on', async t => {
+  const { engine, folder, deploy, start, settled } = await set(t)
+  const witness = join(folder, 'witness')
+  await deploy('spins/daily', { parameters: witness })
+  const { id } = await engine.deployments.run('spins/daily')
+  const agent = start()
+  await until(async () => existsSync(witness))
+  agent.child.kill('SIGKILL')
+  await agent.ended
+  start()
+  const [run] = await settled(id)
+  t.match(run?.state, { type: 'CRASHED' })
+  t.strictSame(aliveOf([Number(readFileSync(witness, 'utf8'))]), [])
 })
 
 test('a file that ends its process while it is loaded loses no run', async t => {

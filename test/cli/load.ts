@@ -127,11 +127,14 @@ test('a file that does not load shows what it threw', async t => {
   const folder = t.testdir({
     'syntax.ts': 'const a: number = 1\nconst b: = 2\n',
     'throws.mjs': '\nthrow new RangeError("too early")\n',
+    common: { 'package.json': '{ "type": "commonjs" }', 'waits.ts': 'await 1\n' },
   })
   const mintaka = mintakaIn(folder)
   const syntax = await mintaka('run', 'syntax.ts')
   t.equal(syntax.code, 1)
   t.match(syntax.stderr, /error: syntax.ts could not be loaded[\s\S]*SyntaxError[\s\S]*syntax.ts:2:10/)
+  const common = await mintaka('run', 'common/waits.ts')
+  t.match(common.stderr, /SyntaxError: An await at the top level needs a module: npm pkg set type=module/)
   const throws = await mintaka('run', 'throws.mjs')
   t.equal(throws.code, 1)
   t.match(throws.stderr, /RangeError: too early[\s\S]*throws.mjs:2:7/)

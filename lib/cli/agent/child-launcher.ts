@@ -89,7 +89,7 @@ function start(limits: Limits | undefined): ChildProcess {
   const { memoryBytes } = limits ?? {}
   const memory = memoryBytes === undefined ? [] : [`--max-old-space-size=${Math.floor(memoryBytes / 1024 / 1024)}`]
   const inherited = process.execArgv.filter(option => !option.startsWith('--inspect'))
-  return fork(childFile, [], {
+  return fork(childFile, [String(process.pid)], {
     execArgv: [...inherited, ...memory],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'json',

@@ -3,6 +3,7 @@
  * agent: it ends at once when that is gone, and leaves signals to it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import { asError, MintakaError } from '../../core/errors.js'
 import { defaultMaxFlowDepth } from '../../default-engine.js'
 import { type DeploymentRecord, deploymentFrom, type ScheduledRun, scheduledFrom } from '../../deployments/record.js'
@@ -17,6 +18,13 @@ import { type Order, thrownOf } from './messages.js'
 
 /** How long the store may not be writable before the run is given up. */
 const storeTimeoutMs = 30_000
+
+/** Its agent is the first argument: by now that may be gone. */
+const watchdog = new Worker(new URL('./watchdog.js', import.meta.url), {
+  workerData: { agent: Number(process.argv[2]) },
+  execArgv: [],
+})
+watchdog.unref()
 
 let life: FlowLife | undefined
 let isCancelled = false
@@ -44,11 +52,12 @@ async function carryOut({ run: sent, deployment: record }: Extract<Order, { type
     leave(0)
   } catch (error) {
     if (life) process.stderr.write(`${asError(error).message}\n`)
-    else await refuse(asError(error))
+    await refuse(asError(error))
     leave(1)
   }
 }
 
+/** Why there is no flow run, if there turns out to be none. */
 function refuse(error: Error): Promise<void> {
   return new Promise(resolve => process.send?.({ type: 'cannot', error: thrownOf(error) }, () => resolve()))
 }
@@ -70,7 +79,8 @@ async function toEnd(run: ScheduledRun, { limits }: DeploymentRecord, flow: unkn
   engine.listen(({ type }) => {
     if (type === 'store-degraded') void giveUpAfter(engine)
   })
-  await begun.future.wait()
+  const state = await begun.future.wait()
+  if (state?.type === 'CRASHED') await refuse(asError(state.error)) // perhaps the store could not be told
   await engine.close({ timeoutMs: 0 })
 }
 

@@ -37,19 +37,23 @@ export function compile(file: string, format: 'as-written' | 'cjs'): Compiled {
     const [input] = Object.values(result.metafile.inputs)
     return { code: result.outputFiles[0]?.text ?? '', isModule: input?.format === 'esm' }
   } catch (error) {
-    throw syntaxError(file, error as BuildFailure)
+    throw syntaxError(file, error as BuildFailure, format)
   }
 }
 
-function syntaxError(file: string, failure: BuildFailure): unknown {
+function syntaxError(file: string, failure: BuildFailure, format: string): unknown {
   const [first] = failure.errors ?? []
   if (!first?.location) return failure
   const { line, column, lineText } = first.location
-  const error = new SyntaxError(first.text)
+  const isAwait = format === 'cjs' && /top-level await/i.test(first.text)
+  const text = isAwait ? `An await at the top level needs a module: ${asModule}` : first.text
+  const error = new SyntaxError(text)
   const place = `${file}:${line}:${column + 1}`
-  error.stack = `SyntaxError: ${first.text}\n    at ${place}\n\n${lineText}\n${' '.repeat(column)}^`
+  error.stack = `SyntaxError: ${text}\n    at ${place}\n\n${lineText}\n${' '.repeat(column)}^`
   return error
 }
+
+const asModule = 'npm pkg set type=module makes the files of a package modules; one that ends with .mts is one anyway.'
 
 /** How a TypeScript file is to be loaded: by its ending, by its package, else by how it is written. */
 export function moduleKindOf(file: string): 'module' | 'commonjs' {

@@ -34,12 +34,16 @@ async function list({ flowName, state, deployment, limit, json }: Options, comma
   checkStates(state, command)
   const { found, near } = await readStore(async store => {
     const ids = await deploymentIds(store, deployment)
-    const found = await withScheduled(store).listFlowRuns({ flowName, state, deployment: ids, limit })
+    const filter = { flowName, state, deployment: ids, limit: limit + 1 } // one more, to know whether there are more
+    const found = await withScheduled(store).listFlowRuns(filter)
     const near = found.length > 0 ? '' : `${await nearFlows(store, flowName)}${await nearDeployments(store, ids)}`
     return { found, near }
   })
-  if (json) return printJson(found.map(stored => flowRunJson(stored)))
-  if (found.length > 0) return printLine(flowRunTable(found))
+  const newest = found.slice(0, limit)
+  if (json) return printJson(newest.map(stored => flowRunJson(stored)))
+  if (newest.length > 0) printLine(flowRunTable(newest))
+  if (found.length > limit) process.stderr.write('There are more: --limit tells how many to list.\n')
+  if (newest.length > 0) return
   const isFiltered = flowName.length + state.length + deployment.length > 0
   process.stderr.write(isFiltered ? `There are no such flow runs.${near}\n` : 'There are no flow runs yet.\n')
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Documents } from '../core/documents.js'
 import { MintakaError } from '../core/errors.js'
 import { didYouMean } from '../core/nearest.js'
@@ -91,6 +92,15 @@ export class Deployments {
   /** Removes it, with its runs that nobody has begun. Those that have begun go on. */
   async delete(id: string): Promise<void> {
     await this.get(id)
+    // An agent that is just deciding would enter more of it. One that is paused in the middle is not waited for.
+    for (let attempt = 0; attempt < 100; attempt += 1) {
+      if (await this.#parts.documents.exclusively('schedule', () => this.#remove(id))) return
+      await sleep(20)
+    }
+    await this.#remove(id)
+  }
+
+  async #remove(id: string): Promise<void> {
     const { documents } = this.#parts
     await documents.remove(kinds.deployments, id)
     await documents.remove(kinds.cursors, id)

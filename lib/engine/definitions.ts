@@ -58,6 +58,6 @@ export interface FlowDefinition extends RetryPolicy {
   readonly waitFor: readonly RunFuture<unknown>[] | undefined
   readonly signal: AbortSignal | undefined
   readonly idempotencyKey: string | undefined
-  /** Of which deployment it is a run, and when it was to begin. */
-  readonly occasion: { readonly deployment: string; readonly scheduledTime: number } | undefined
+  /** Of which deployment it is a run, and when it was to begin, if it was scheduled. */
+  readonly occasion: { readonly deployment: string; readonly scheduledTime?: number | undefined } | undefined
 }

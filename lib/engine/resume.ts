@@ -104,6 +104,7 @@ export class Resumption extends Life {
       runName: name,
       signal: signal ?? flow.signal,
       idempotencyKey: undefined,
+      occasion: occasionOf(first.run),
     }
     let life: FlowLife
     try {
@@ -141,6 +142,11 @@ export class Resumption extends Life {
     this.settle(states.failed(this.#engine.now(), error))
     if (!this.#watched) this.future.rejectUnwatched()
   }
+}
+
+/** What continues a run of a deployment is one too. It begins now, whenever that one was to begin. */
+function occasionOf({ deployment }: Readonly<FlowRun>): FlowDefinition['occasion'] {
+  return deployment === undefined ? undefined : { deployment }
 }
 
 /** The flow run of that id, which has ended: if its process has died, now is the time to say so. */

@@ -683,8 +683,8 @@ export class FlowLife extends Life {
 const lateAfterMs = 5000
 
 function firstState({ occasion }: FlowDefinition, now: number): State {
-  if (!occasion) return states.pending(now)
-  const { scheduledTime } = occasion
+  const { scheduledTime } = occasion ?? {}
+  if (scheduledTime === undefined) return states.pending(now)
   return now - scheduledTime > lateAfterMs ? states.late(now, scheduledTime) : states.scheduled(now, scheduledTime)
 }
 

@@ -211,6 +211,7 @@ export class Segments {
   /** The next line begins another one. The file is given back when it is on the disk. */
   #endSegment(segment: Segment): void {
     if (this.#segment === segment) this.#segment = undefined
+    segment.trim() // at once: on a full disk the next one needs that room
     if (!this.#unsynced.some(each => each.segment === segment)) segment.end()
   }
 

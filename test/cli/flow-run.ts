@@ -88,6 +88,7 @@ test('filters by flow and by state, by type or name in any case', async t => {
   t.strictSame(await names('--state', 'completed'), ['inner', 'good'])
   t.strictSame(await names('--state', 'FAILED', '--state', 'TimedOut'), ['a-flow-with-a-name-that-is-rather-long'])
   t.strictSame(await names('--limit', '1'), ['inner'])
+  t.match((await mintaka('flow-run', 'ls', '--limit', '1')).stderr, 'There are more: --limit')
   t.strictSame(await names('--state', 'crashed'), [])
   const wrong = await mintaka('flow-run', 'ls', '--state', 'broken')
   t.equal(wrong.code, 2)

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { resumeFlow } from '../../lib/create-engine.js'
 import type { ScheduledRun } from '../../lib/deployments/record.js'
 import { startRun } from '../../lib/deployments/start-run.js'
 import { Engine } from '../../lib/engine/engine.js'
@@ -49,6 +50,26 @@ test('a run of a deployment is Scheduled, Pending, Running; it tells its deploym
   const listed = await later.flowRuns.list({ deployment: ['etl/daily'] })
   t.match(listed, [{ run: { deployment: 'etl/daily', scheduledTime: noon } }], 'also from the history')
   t.strictSame(await later.flowRuns.list({ deployment: ['etl/other'] }), [])
+})
+
+test('what continues a run of a deployment is one too, and begins at once', async t => {
+  const engine = engineAt(t, noon)
+  let fails = true
+  const shaky = flow('etl', () => {
+    if (fails) throw new Error('no')
+    return 1
+  })
+  const first = startRun(engine, shaky, scheduled())
+  t.equal((await first.future.wait())?.type, 'FAILED')
+  fails = false
+  const second = resumeFlow(engine, first.id, shaky)
+  t.equal(await second, 1)
+  const stored = await engine.flowRuns.get(second.id)
+  t.match(stored?.run, { deployment: 'etl/daily', scheduledTime: undefined, continues: first.id })
+  t.strictSame(
+    stored?.states.map(({ name }) => name),
+    ['Pending', 'Running', 'Completed'],
+  )
 })
 
 test('one that begins more than five seconds behind its time is Late', async t => {

@@ -124,7 +124,7 @@ for (const [name, disk] of Object.entries(smallDisks)) {
     t.match(message, `flow run '${flowName}' (${flowRun})`)
     t.match(message, new RegExp(`task run ('work-[^']+' \\()?${flowRun}-\\d+`))
     t.strictSame(all('stray'), [])
-    t.match(await reopened(folder), [/runs of process \d+ are CRASHED/])
+    t.match(await reopened(folder), [/runs? of process \d+ (is|are) CRASHED/])
     t.strictSame(await violations(folder, { acknowledged: acknowledged() }), [])
   })
 
@@ -133,7 +133,7 @@ for (const [name, disk] of Object.entries(smallDisks)) {
     free(pid)
     child.kill('SIGKILL')
     t.equal(await ended, 'SIGKILL')
-    t.match(await reopened(folder), [/runs of process \d+ are CRASHED/])
+    t.match(await reopened(folder), [/runs? of process \d+ (is|are) CRASHED/])
     t.ok(all('acknowledged').length >= 50)
     t.strictSame(await violations(folder, { acknowledged: acknowledged() }), [])
   })

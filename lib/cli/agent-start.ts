@@ -1,13 +1,10 @@
-import { type Command, InvalidArgumentError } from 'commander'
-import { defaultMaxFlowDepth } from '../default-engine.js'
+import type { Command } from 'commander'
 import { Agent, type AgentEvent } from '../deployments/agent.js'
 import { deploymentsOf } from '../deployments/of-engine.js'
-import { Engine } from '../engine/engine.js'
-import { levelFromEnvironment, stderrLogger } from '../engine/logger.js'
-import { realSurroundings } from '../engine/surroundings.js'
-import { JsonStore } from '../store/json.js'
 import { ChildLauncher } from './agent/child-launcher.js'
 import { stopOnSignals } from './agent/stop-on-signals.js'
+import { cliEngine } from './engine.js'
+import { wholeNumber } from './options.js'
 import { clean, coloredState, colorsOf, printLine } from './print.js'
 
 interface Options {
@@ -16,7 +13,7 @@ interface Options {
 
 export function define(command: Command): void {
   command
-    .option('--concurrency <number>', 'how many runs go on at once', count, 10)
+    .addOption(wholeNumber('--concurrency <number>', 'how many runs go on at once', 1).default(10))
     .addHelpText('after', help)
     .action(start)
 }
@@ -31,19 +28,8 @@ Examples:
   $ mintaka agent start --concurrency 2
   $ mintaka --home /srv/flows agent start`
 
-function count(text: string): number {
-  const number = Number(text)
-  if (Number.isInteger(number) && number > 0) return number
-  throw new InvalidArgumentError('It should be a whole number from 1 on.')
-}
-
 async function start({ concurrency }: Options): Promise<void> {
-  const engine = new Engine({
-    store: new JsonStore(),
-    logger: stderrLogger(levelFromEnvironment() ?? 'info'),
-    surroundings: realSurroundings,
-    maxFlowDepth: defaultMaxFlowDepth,
-  })
+  const engine = cliEngine()
   await engine.ready
   const agent = new Agent({ engine, launcher: new ChildLauncher(), concurrency, tell })
   const signals = stopOnSignals(agent, line => process.stderr.write(`${line}\n`))

@@ -2,18 +2,15 @@ import { inspect } from 'node:util'
 import type { Option } from 'commander'
 import type { RunFuture } from '../core/future.js'
 import type { SettledState } from '../core/state.js'
-import { defaultMaxFlowDepth } from '../default-engine.js'
-import { Engine } from '../engine/engine.js'
-import { levelFromEnvironment, stderrLogger } from '../engine/logger.js'
-import { realSurroundings } from '../engine/surroundings.js'
-import { JsonStore } from '../store/json.js'
+import type { Engine } from '../engine/engine.js'
 import { isJson } from './as-json.js'
+import { cancelOnSignals } from './cancel-on-signals.js'
+import { cliEngine } from './engine.js'
 import { seconds } from './options.js'
 import { colorsOf, Failure, printLine } from './print.js'
 import { printError, thrownText } from './print-error.js'
 import { isLive } from './progress/live-display.js'
 import { showProgress } from './progress/show-progress.js'
-import { cancelOnSignals } from './signals.js'
 
 /** How a flow run ended that the command line has started; `signalled`: the exit code, if a signal ended it. */
 export interface End {
@@ -35,7 +32,7 @@ export async function runToEnd(
   { engine: given, storeTimeoutMs }: { readonly engine?: Engine | undefined; readonly storeTimeoutMs: number },
 ): Promise<End> {
   const isShown = isLive(process.stderr)
-  const engine = given ?? cliEngine(isShown)
+  const engine = given ?? cliEngine(isShown ? 'warn' : 'info') // a live display tells what info would
   await engine.ready
   const progress = isShown ? showProgress(engine) : undefined
   const future = start(engine)
@@ -61,15 +58,6 @@ export function tellEnd({ state, signalled }: End): void {
   else if (signalled === undefined)
     process.stderr.write(`${thrownText(state.error, colorsOf(process.stderr).isColorSupported)}\n`)
   process.exitCode = signalled ?? (state.type === 'COMPLETED' ? process.exitCode : 1)
-}
-
-function cliEngine(isShown: boolean): Engine {
-  return new Engine({
-    store: new JsonStore(),
-    logger: stderrLogger(levelFromEnvironment() ?? (isShown ? 'warn' : 'info')), // a live display tells what info would
-    surroundings: realSurroundings,
-    maxFlowDepth: defaultMaxFlowDepth,
-  })
 }
 
 /** Closes the engine when its store could not be written for so long: then the run ends, and what is lost is told. */

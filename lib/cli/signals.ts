@@ -1,36 +1,40 @@
-import type { RunFuture } from '../core/future.js'
-import { isSettled } from '../core/state.js'
-
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
+
+/** A signal that ends what a person has started. */
+export type EndSignal = keyof typeof exitCodes
 
 /** One key press may arrive twice: from the terminal, and passed on by npx. */
 const sameAgainMs = 50
 
-/**
- * A first signal cancels the flow run and lets it end in order; a second one ends the process. The runs that live then
- * are CRASHED at the next start of an engine on the store.
- */
-export function cancelOnSignals(future: RunFuture<unknown>): { readonly exitCode: number | undefined; stop(): void } {
+export interface Signals {
+  /** That of the first signal; `undefined`: there was none. */
+  readonly exitCode: number | undefined
+  stop(): void
+}
+
+/** Calls back for each Ctrl-C and SIGTERM: how many that makes, and the exit code of this one. */
+export function onSignals(obey: (signal: EndSignal, times: number, exitCode: number) => void): Signals {
   let exitCode: number | undefined
-  let firstAt = 0
-  const obey = (signal: keyof typeof exitCodes) => {
-    if (exitCode !== undefined && Date.now() - firstAt < sameAgainMs) return
-    if (exitCode !== undefined || isSettled(future.state)) process.exit(exitCodes[signal])
-    exitCode = exitCodes[signal]
-    firstAt = Date.now()
-    process.stderr.write(`Cancelling flow run '${future.name}'; ${again[signal]} ends it at once.\n`)
-    void future.cancel(`by ${signal}`)
+  let times = 0
+  let lastAt = Number.NEGATIVE_INFINITY
+  const take = (signal: EndSignal) => {
+    if (performance.now() - lastAt < sameAgainMs) return
+    lastAt = performance.now()
+    exitCode ??= exitCodes[signal]
+    times += 1
+    obey(signal, times, exitCodes[signal])
   }
-  const signals = Object.keys(exitCodes) as (keyof typeof exitCodes)[]
-  for (const signal of signals) process.on(signal, obey)
+  const signals = Object.keys(exitCodes) as EndSignal[]
+  for (const signal of signals) process.on(signal, take)
   return {
     get exitCode() {
       return exitCode
     },
     stop() {
-      for (const signal of signals) process.off(signal, obey)
+      for (const signal of signals) process.off(signal, take)
     },
   }
 }
 
-const again = { SIGINT: 'Ctrl-C again', SIGTERM: 'another SIGTERM' } as const
+/** The same signal once more, in words. */
+export const again: Readonly<Record<EndSignal, string>> = { SIGINT: 'Ctrl-C again', SIGTERM: 'another SIGTERM' }

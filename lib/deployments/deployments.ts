@@ -4,6 +4,7 @@ import { MintakaError } from '../core/errors.js'
 import { didYouMean } from '../core/nearest.js'
 import { check, checkOptions } from '../core/options.js'
 import type { Store } from '../core/store.js'
+import { isPlainObject } from '../core/traverse.js'
 import { validated } from '../engine/flow-parameters.js'
 import { idFromKey } from '../engine/id-from-key.js'
 import { definitionOf } from '../flow.js'
@@ -183,13 +184,7 @@ export function byTime(a: ScheduledRun, b: ScheduledRun): number {
 
 /** The parameters of a run: what is given, over what the deployment has. */
 export function merged(own: unknown, given: unknown): unknown {
-  return isPlain(own) && isPlain(given) ? { ...own, ...given } : given
-}
-
-function isPlain(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
+  return isPlainObject(own) && isPlainObject(given) ? { ...own, ...given } : given
 }
 
 function isSame(one: unknown, other: unknown): boolean {

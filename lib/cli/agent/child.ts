@@ -5,14 +5,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { asError, MintakaError } from '../../core/errors.js'
-import { defaultMaxFlowDepth } from '../../default-engine.js'
 import { type DeploymentRecord, deploymentFrom, type ScheduledRun, scheduledFrom } from '../../deployments/record.js'
 import { startRun } from '../../deployments/start-run.js'
-import { Engine } from '../../engine/engine.js'
-import { levelFromEnvironment, stderrLogger } from '../../engine/logger.js'
+import type { Engine } from '../../engine/engine.js'
 import type { FlowLife } from '../../engine/run-flow.js'
-import { realSurroundings } from '../../engine/surroundings.js'
-import { JsonStore } from '../../store/json.js'
+import { cliEngine } from '../engine.js'
 import { flowOfDeployment } from '../load/deployed-flow.js'
 import { type Order, thrownOf } from './messages.js'
 
@@ -63,12 +60,7 @@ function refuse(error: Error): Promise<void> {
 }
 
 async function toEnd(run: ScheduledRun, { limits }: DeploymentRecord, flow: unknown): Promise<void> {
-  const engine = new Engine({
-    store: new JsonStore(),
-    logger: stderrLogger(levelFromEnvironment() ?? 'info'),
-    surroundings: realSurroundings,
-    maxFlowDepth: defaultMaxFlowDepth,
-  })
+  const engine = cliEngine()
   await engine.ready
   const begun = startRun(engine, flow, run, limits)
   life = begun

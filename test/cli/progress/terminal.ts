@@ -92,6 +92,16 @@ test('a success leaves what was printed, the tree as it was in the end, and the 
   t.notMatch(terminal.raw, '\u001b[?25l', 'the cursor was there all the time')
 })
 
+/** What stands below the line of the flow run `bad` at its end. */
+const belowBad = [
+  '    region  █  3/3  1 failed',
+  '    ✔ region NAME  TIME',
+  '    ✖ region NAME  Failed  TIME  no row 2',
+  '        load  █  1/1  1 failed',
+  '    ✔ region NAME  TIME',
+  '    wait  █  1/1',
+]
+
 test('a failure leaves the tree, with what failed and why, and what was thrown below it', async t => {
   const terminal = run(t, 'bad', { env: { MINTAKA_LOG: 'silent' } })
   await terminal.until(shows('50 %'))
@@ -102,12 +112,7 @@ test('a failure leaves the tree, with what failed and why, and what was thrown b
     'loaded 3',
     'said at last',
     '✖ bad NAME  Failed  TIME  1 of 4 runs failed',
-    '    region  █  3/3  1 failed',
-    '    ✔ region NAME  TIME',
-    '    ✖ region NAME  Failed  TIME  no row 2',
-    '        load  █  1/1  1 failed',
-    '    ✔ region NAME  TIME',
-    '    wait  █  1/1',
+    ...belowBad,
     'Error: no row 2',
   ])
 })
@@ -187,14 +192,7 @@ test('a terminal that changes its size shows the tree once, and no line twice', 
   const lines = usual(terminal.emulator.screen())
   const end = lines.indexOf('said at last') + 1
   t.match(lines[end], /^✖ bad NAME {2}Failed {2}TIME/)
-  t.strictSame(lines.slice(end + 1, end + 7), [
-    '    region  █  3/3  1 failed',
-    '    ✔ region NAME  TIME',
-    '    ✖ region NAME  Failed  TIME  no row 2',
-    '        load  █  1/1  1 failed',
-    '    ✔ region NAME  TIME',
-    '    wait  █  1/1',
-  ])
+  t.strictSame(lines.slice(end + 1, end + 7), belowBad)
 })
 
 test('where the process dies of an error, that stands below the tree, and what was printed without an end above it', async t => {

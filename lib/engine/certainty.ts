@@ -28,19 +28,32 @@ export class DefinitionPlace {
 /** Where an earlier result is from: of the same flow run and those that it continues, or of any. */
 export type Origin = 'flow run' | 'cache'
 
-const dependences = new WeakMap<TaskCode, { readonly of: Dependence | undefined }>()
+interface Looked {
+  readonly of: Dependence | undefined
+}
+
+/** What is known of each task's code. Many calls may ask before the first has its answer: they wait for the same look. */
+const dependences = new WeakMap<TaskCode, Looked | Promise<Looked>>()
 
 /**
  * Whether it is certain that a call of the task with the same values, in the past, was a call of this task. If it is not,
  * the log says so, once for the task. The file of the task is read for that, the first time.
  */
 export function isCertain(task: TaskDefinition, origin: Origin, logger: LeveledLogger): boolean | Promise<boolean> {
-  const known = dependences.get(task.code)
-  if (known) return judge(task, origin, known.of, logger)
-  return task.dependence(task.code).then(of => {
-    dependences.set(task.code, { of })
-    return judge(task, origin, of, logger)
+  const looked = dependences.get(task.code) ?? look(task)
+  if (!(looked instanceof Promise)) return judge(task, origin, looked.of, logger)
+  return looked.then(({ of }) => judge(task, origin, of, logger))
+}
+
+function look({ code, dependence }: TaskDefinition): Promise<Looked> {
+  const looking = dependence(code).then(of => {
+    const looked = { of }
+    dependences.set(code, looked)
+    return looked
   })
+  dependences.set(code, looking)
+  looking.catch(() => dependences.delete(code))
+  return looking
 }
 
 function judge(task: TaskDefinition, origin: Origin, of: Dependence | undefined, logger: LeveledLogger): boolean {

@@ -115,7 +115,14 @@ const ways: Way[] = [
   { name: 'a tap file run by itself', args: ['tap.mjs'], cwd: 'js', file: 'tap.mjs', helper: 'prices.js' },
   {
     name: 'a .ts file run by tap',
-    args: [tool('tap/dist/esm/run.mjs'), '--disable-coverage', '--reporter=tap', 'tap.ts'],
+    args: [
+      tool('tap/dist/esm/run.mjs'),
+      '--disable-coverage',
+      '--reporter=tap',
+      '--plugin=!@tapjs/typescript',
+      '--node-arg=--import=@tapjs/typescript/import',
+      'tap.ts',
+    ],
     file: 'tap.ts',
   },
   {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import tap, { type Test, test } from 'tap'
 import { mintakaIn } from './fixtures/mintaka.js'
 
-tap.setTimeout(180_000) // a hundred processes, on whatever machine this is
+tap.setTimeout(180_000) // many processes, on whatever machine this is
 
 /** Runs small flows on the default store until its parent says stop, then says how many it has run. */
 const script = `
@@ -36,7 +36,7 @@ async function writer(t: Test, folder: string, file: string): Promise<() => Prom
   }
 }
 
-test('flow-run ls, 50 times while two scripts write: never an error, counts only grow, nothing is missing', async t => {
+test('flow-run ls, 20 times while two scripts write: never an error, counts only grow, nothing is missing', async t => {
   const folder = t.testdir({ 'one.mjs': script, 'two.mjs': script })
   const mintaka = mintakaIn(folder)
   const list = async (...options: string[]): Promise<number> => {
@@ -46,7 +46,7 @@ test('flow-run ls, 50 times while two scripts write: never an error, counts only
   }
   const stops = await Promise.all(['one.mjs', 'two.mjs'].map(file => writer(t, folder, file)))
   const counts: number[] = []
-  for (let turn = 0; turn < 50; turn++) counts.push(await list())
+  for (let turn = 0; turn < 20; turn++) counts.push(await list())
   const [one = 0, two = 0] = await Promise.all(stops.map(stop => stop()))
   t.strictSame(
     counts,

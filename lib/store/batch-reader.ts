@@ -5,7 +5,7 @@ import { notPersisted } from '../core/store.js'
 import { taskRunId } from '../core/task-calls.js'
 import { type Input, type Inputs, type RowKind, rowKinds } from './batch.js'
 import { CountsReader, lengthOf, TimesReader } from './columns.js'
-import { decode, notWanted, type ValueCodec, withResultIn } from './lines.js'
+import { decode, notWanted, type ValueCodec, withResultIn } from './line-values.js'
 
 /** What is told of the rows of a batch, in their order. A run is named by its number in the flow run. */
 export interface RowListener {

@@ -3,7 +3,8 @@ import type { State } from '../core/state.js'
 import { type CallRecord, type TaskCalls, taskRunStem } from '../core/task-calls.js'
 import { Counts, Times } from './columns.js'
 import type { Journal, OpenLine } from './journal.js'
-import { quoted, type ValueCodec, valueText } from './lines.js'
+import { quoted } from './line.js'
+import { type ValueCodec, valueText } from './line-values.js'
 
 /** What a row of a batch is: a letter. The rows stand in the order in which things happened. */
 export const rowKinds = {

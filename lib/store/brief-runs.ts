@@ -3,7 +3,7 @@ import type { Completed, State } from '../core/state.js'
 import type { BriefTaskRun } from '../core/store.js'
 import { taskRunId, taskRunName } from '../core/task-calls.js'
 import { callOf } from './line-bytes.js'
-import { decode, type ValueCodec } from './lines.js'
+import { decode, type ValueCodec } from './line-values.js'
 import { type Scan, taskRunsIn } from './run-lines.js'
 import { type ReadRun, TaskRunReading } from './task-run-reading.js'
 

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { CacheEntry, Codec } from '../core/store.js'
+import { cacheEntryOf, cacheLine, fileOfEntry } from './cache-line.js'
 import { readIfThere, replaceFile, sha256, temporaryName } from './files.js'
-import { cacheEntryOf, cacheLine, fileOfEntry, type ValueCodec } from './lines.js'
+import type { ValueCodec } from './line-values.js'
 import type { ResultFiles } from './result-files.js'
 
 /** Results by cache key: a small file for each key, replaced as a whole by whoever has a newer result. */

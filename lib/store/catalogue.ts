@@ -3,7 +3,7 @@ import { LowSync, type SyncAdapter } from 'lowdb'
 import { MintakaError } from '../core/errors.js'
 import type { FlowRun } from '../core/run.js'
 import { readIfThere, replaceFile } from './files.js'
-import { format } from './lines.js'
+import { format } from './line.js'
 
 /** What `catalogue.json` holds: little, and nothing that history and journals could not give back. */
 export interface Catalogue {

@@ -11,10 +11,11 @@ import { filesOf, type JournalFiles, journalsOf } from './journal-files.js'
 import { endedName } from './journal-names.js'
 import { JournalReader } from './journal-reader.js'
 import { headerOf, isClosed, openAtEnd } from './journal-state.js'
-import { closedLine, format, type Header, headerLine, stateLine } from './lines.js'
+import { closedLine, format, type Header, headerLine } from './line.js'
 import { isDead, thisProcess } from './process-id.js'
 import { bytesAfter } from './rest.js'
 import { seal } from './seal.js'
+import { stateLine } from './state-line.js'
 import { UnsettledTasks } from './unsettled.js'
 
 /** A journal to which nothing will be added. */

@@ -3,8 +3,8 @@ import { headOf } from './history-index.js'
 import type { FileWriter } from './history-writer.js'
 import { type JournalLine, JournalLines, type JournalPart } from './journal-lines.js'
 import type { FlowEntry, JournalReader } from './journal-reader.js'
+import { headerLine, quoted } from './line.js'
 import { flowRunIdOf, idOf, keyOf, keys, latin1, OpenFiles, textOf, unquoted } from './line-bytes.js'
-import { headerLine, quoted } from './lines.js'
 import { seal, unseal } from './seal.js'
 
 type Pause = () => Promise<void> | undefined

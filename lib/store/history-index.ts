@@ -1,10 +1,12 @@
 import type { FlowRun } from '../core/run.js'
 import { isTerminal, type State } from '../core/state.js'
 import type { Filterable } from '../core/store.js'
+import { flowRunOf } from './flow-run-line.js'
+import { type Line, parseLine, quoted } from './line.js'
 import { headText, idOf, keyOf, keys, textOf, unquoted } from './line-bytes.js'
-import { flowRunOf, type Line, parseLine, quoted, stateOf } from './lines.js'
 import type { RawLine } from './scan.js'
 import { seal } from './seal.js'
+import { stateOf } from './state-fields.js'
 import { type Damage, scanWholeLines, type WholeLine } from './whole-lines.js'
 
 // A flow run stands in the history as a section: a head, then all its lines as they were in its journal. The index has

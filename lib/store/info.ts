@@ -4,7 +4,7 @@ import { emptyCatalogue, readCatalogue } from './catalogue.js'
 import { namesIn } from './files.js'
 import { filesOf, type JournalFiles, journalsOf } from './journal-files.js'
 import { headerOf, isClosed, openAtEnd } from './journal-state.js'
-import { format } from './lines.js'
+import { format } from './line.js'
 import { lockHolder } from './lock.js'
 import { isDead, thisProcess } from './process-id.js'
 

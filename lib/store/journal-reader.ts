@@ -5,23 +5,17 @@ import type { LogEntry } from '../core/logger.js'
 import { enter, type FlowRun, type Run, type TaskRun } from '../core/run.js'
 import { isSettled, isTerminal, type State, states } from '../core/state.js'
 import type { StoredRun } from '../core/store.js'
+import { flowRunOf } from './flow-run-line.js'
 import { carryName, type JournalFiles } from './journal-files.js'
 import { type JournalLine, JournalLines, numberOf, type Place, type Position } from './journal-lines.js'
+import { format, type Header, type Line, parseLine, quoted } from './line.js'
 import { flowRunIdOf, headText, idOf, keyOf, keys, latin1, OpenFiles, textOf, unquoted } from './line-bytes.js'
-import {
-  flowRunOf,
-  format,
-  type Header,
-  type Line,
-  noteOf,
-  parseLine,
-  quoted,
-  stateOf,
-  type ValueCodec,
-} from './lines.js'
+import type { ValueCodec } from './line-values.js'
 import { flowRunIn, logsIn, type Scan, taskRunIn, taskRunsIn } from './run-lines.js'
 import type { RawLine } from './scan.js'
 import { unseal } from './seal.js'
+import { stateOf } from './state-fields.js'
+import { noteOf } from './state-line.js'
 import { follow } from './task-run-reading.js'
 import { UnsettledTasks } from './unsettled.js'
 import { type Damage, scanWholeLines } from './whole-lines.js'

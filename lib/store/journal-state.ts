@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { carryName, type JournalFiles } from './journal-files.js'
+import { type Header, parseLine } from './line.js'
 import { keyOf, keys, textOf } from './line-bytes.js'
-import { type Header, parseLine } from './lines.js'
 import { scanWholeLines } from './whole-lines.js'
 
 /** Whose journal it is; `undefined`: it has no first line yet, or every copy of its header is damaged. */

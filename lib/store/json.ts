@@ -37,24 +37,20 @@ import {
   sweepTemporaries,
   temporaryName,
 } from './files.js'
+import { flowRunLine } from './flow-run-line.js'
 import { Folding } from './folding.js'
 import { Journal } from './journal.js'
-import {
-  closedLine,
-  flowRunLine,
-  format,
-  headerLine,
-  logLine,
-  stateLine,
-  taskRunLine,
-  type ValueCodec,
-} from './lines.js'
+import { closedLine, format, headerLine } from './line.js'
+import type { ValueCodec } from './line-values.js'
 import { sweepLock } from './lock.js'
+import { logLine } from './log-line.js'
 import { openCatalogue } from './open-catalogue.js'
 import { thisProcess } from './process-id.js'
 import { deleteFlowRuns, type Pruned, type PruneOptions, type PruneSurroundings, prune, type Removed } from './prune.js'
 import { Reading } from './reading.js'
 import { ResultFiles } from './result-files.js'
+import { stateLine } from './state-line.js'
+import { taskRunLine } from './task-run-line.js'
 import { describeUnsaved } from './unsaved.js'
 
 /** Options of {@link JsonStore}. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileName, namesIn } from './files.js'
 import { journalsOf } from './journal-files.js'
 import type { KnownRun } from './known-runs.js'
-import { parseLine } from './lines.js'
+import { parseLine } from './line.js'
 import { ownersOfResults, removeResultsOf, sweepResults } from './result-files.js'
 
 // What belongs to flow runs, and goes with them; and what belongs to nobody any more.

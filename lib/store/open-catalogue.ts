@@ -12,7 +12,7 @@ import {
 } from './catalogue.js'
 import { createFile, namesIn, readIfThere, replaceFile } from './files.js'
 import { FileWriter } from './history-writer.js'
-import { format } from './lines.js'
+import { format } from './line.js'
 import { type Lock, takeLock } from './lock.js'
 import { rebuild } from './rebuild.js'
 

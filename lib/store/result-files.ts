@@ -3,7 +3,7 @@ import { linkSync, readdirSync, readFileSync, renameSync, rmSync, statSync } fro
 import { opendir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileName, makeFolder, namesIn, syncFolder, temporaryName, writeWhole } from './files.js'
-import type { ReadText } from './lines.js'
+import type { ReadText } from './line-values.js'
 
 // Values that are too large for a line have files of their own, named by the hash of their content. The file of a value
 // stands in a pool, for all who have the same, and in the folder of each flow run that needs it, as a hard link. So the

@@ -2,19 +2,14 @@ import type { LogEntry } from '../core/logger.js'
 import type { FlowRun } from '../core/run.js'
 import { isTerminal, type State, states } from '../core/state.js'
 import { rangeOf } from './batch-reader.js'
+import { flowRunOf, parametersOf } from './flow-run-line.js'
+import { type Line, parseLine, quoted } from './line.js'
 import { beginsWith, callOf, flowRunIdOf, idOf, keyOf, keys, latin1, textOf } from './line-bytes.js'
-import {
-  flowRunOf,
-  type Line,
-  logEntryOf,
-  noteOf,
-  parametersOf,
-  parseLine,
-  quoted,
-  stateOf,
-  type ValueCodec,
-} from './lines.js'
+import type { ValueCodec } from './line-values.js'
+import { logEntryOf } from './log-line.js'
 import type { RawLine } from './scan.js'
+import { stateOf } from './state-fields.js'
+import { noteOf } from './state-line.js'
 import { follow, type ReadRun, TaskRunReading } from './task-run-reading.js'
 
 // What the lines of a flow run tell, wherever they stand: in a journal among those of others, or alone in the history.

@@ -2,8 +2,10 @@ import { enter, type Run, type TaskRun } from '../core/run.js'
 import { isSettled, isTerminal, type State, states } from '../core/state.js'
 import type { Codec } from '../core/store.js'
 import { type RowListener, readBatch } from './batch-reader.js'
+import type { Line } from './line.js'
 import { callOf, unquoted } from './line-bytes.js'
-import { type Line, stateOf, taskRunOf } from './lines.js'
+import { stateOf } from './state-fields.js'
+import { taskRunOf } from './task-run-line.js'
 
 /** A task run as far as it has been read. */
 export interface ReadRun {

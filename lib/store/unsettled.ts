@@ -1,7 +1,7 @@
 import type { TaskRun } from '../core/run.js'
 import type { StateName } from '../core/state.js'
+import { parseLine } from './line.js'
 import { headText, idOf, keyOf, keys, textOf, utf8 } from './line-bytes.js'
-import { parseLine } from './lines.js'
 import type { RawLine } from './scan.js'
 import { TaskRunReading } from './task-run-reading.js'
 

@@ -43,14 +43,12 @@ function facts({ flowRun, parent }: RunTree, palette: Colors): string {
   const { bold, dim } = palette
   const { state } = run
   const message = state.message === undefined ? '' : `: ${cleanLines(state.message)}`
+  const due = state.type === 'SCHEDULED' ? state.scheduledTime : run.scheduledTime
   const lines: [string, string | undefined][] = [
     ['id', run.id],
     ['state', `${coloredState(state, palette, ownerNote(flowRun))}${message}`],
     ['created', `${clock(run.created)}, ${ago(run.created)}`],
-    [
-      'scheduled',
-      state.type === 'SCHEDULED' ? `${clock(state.scheduledTime)}, ${ago(state.scheduledTime)}` : undefined,
-    ],
+    ['scheduled', due === undefined ? undefined : `${clock(due)}, ${ago(due)}`],
     ['duration', durationOf(run)],
     ['attempts', run.runCount > 1 ? String(run.runCount) : undefined],
     ['parameters', run.parameters],

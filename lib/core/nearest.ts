@@ -1,9 +1,22 @@
-/** Those of the known words that `word` may have been meant as: the nearest ones, none if all are too far. Case is no difference. */
+/**
+ * Those of the known words that `word` may have been meant as: the nearest ones; if all are too far, those that it begins;
+ * else none. Case is no difference.
+ */
 export function nearest(word: string, known: Iterable<string>): string[] {
   const meant = word.toLowerCase()
+  const words = [...new Set(known)]
+  const near = withFewestSlips(meant, words)
+  if (near.length > 0 || meant.length < leastBeginning) return near
+  return words.filter(each => each.toLowerCase().startsWith(meant))
+}
+
+/** Fewer letters than this begin too many words. */
+const leastBeginning = 3
+
+function withFewestSlips(meant: string, known: readonly string[]): string[] {
   let least = Math.max(1, Math.floor(meant.length * 0.4))
   let found: string[] = []
-  for (const each of new Set(known)) {
+  for (const each of known) {
     const steps = distance(meant, each.toLowerCase(), least)
     if (steps > least) continue
     if (steps < least) found = []

@@ -8,7 +8,7 @@ import { test } from 'tap'
 import { until } from '../deployments/fixtures/until.js'
 import { silent } from '../engine/fixtures/engine.js'
 import { aliveOf } from '../fixtures/dask/processes.js'
-import { bin } from './fixtures/mintaka.js'
+import { bin, mintakaIn } from './fixtures/mintaka.js'
 
 interface T {
   testdir(files: Record<string, string>): string
@@ -58,7 +58,7 @@ async function set(t: T) {
     await until(async () => (await engine.deployments.scheduled()).every(({ id }) => !ids.includes(id)))
     return Promise.all(ids.map(async id => (await engine.flowRuns.get(id))?.run))
   }
-  return { folder, engine, deploy, start, settled }
+  return { folder, engine, deploy, start, settled, mintaka: mintakaIn(folder) }
 }
 
 /** `mintaka agent start`, with what it has printed so far. */
@@ -90,7 +90,7 @@ async function signal(child: ChildProcess, name: NodeJS.Signals): Promise<void> 
 }
 
 test('an agent runs what is due in processes of their own, and tells of each in a line', async t => {
-  const { engine, deploy, start, settled } = await set(t)
+  const { engine, deploy, start, settled, mintaka } = await set(t)
   await deploy('etl/daily', { parameters: { n: 1 } })
   await deploy('etl/small', { limits: { memoryBytes: 100 * 1024 * 1024 } })
   await deploy('other/renamed')
@@ -114,6 +114,8 @@ test('an agent runs what is due in processes of their own, and tells of each in 
     agent.lines.find(line => line.startsWith('etl-small')),
     /max-old-space-size=100/,
   )
+  const { stdout } = await mintaka('flow-run', 'inspect', 'etl-daily')
+  t.match(stdout, /\n {2}scheduled {3}\d{4}-.* ago\n/, 'also of one that has begun')
   await until(async () => ends(agent.lines).length === 6)
   t.equal(agent.lines.filter(line => line.includes('  begins  ')).length, 6)
   await signal(agent.child, 'SIGTERM')

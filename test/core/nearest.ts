@@ -13,6 +13,9 @@ const rows: [string, readonly string[]][] = [
   ['sl', ['ls']],
   ['l', ['ls']],
   ['deploy', []],
+  ['INSP', ['inspect']],
+  ['sche', ['schedule']],
+  ['re', []],
   ['', []],
   ['run', ['run']],
 ]

@@ -1,6 +1,7 @@
 import type { Call, Outcome, StopListener } from '../core/executor.js'
 import type { Demand } from './admission.js'
 import type { Queued } from './fair-queue.js'
+import type { KnownCode } from './known-codes.js'
 import type { Code } from './protocol.js'
 import { isPrimitive } from './weight.js'
 
@@ -34,12 +35,6 @@ export interface Times {
   readonly queuedAt: number
   readonly startedAt: number
   readonly endedAt: number
-}
-
-/** A code, as a pool knows it. */
-export interface KnownCode {
-  readonly code: Code
-  readonly number: number
 }
 
 /** The pool of a call, and where it is when it is not in the queue. */
@@ -122,6 +117,15 @@ export class Job implements Queued {
   /** The list of arguments in wire form, once it had to be encoded. */
   get wire(): unknown {
     return this.odd?.wire
+  }
+
+  /** Has the call stopped when its signal fires, or has fired. */
+  listen(): void {
+    const { call } = this.work
+    if (call.whenStopped) return call.whenStopped(this)
+    const { signal } = call
+    if (signal.aborted) this.onStop()
+    else signal.addEventListener('abort', () => this.onStop())
   }
 
   /** It shall stop, says whoever wanted it. */

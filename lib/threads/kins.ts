@@ -1,5 +1,6 @@
 import type { CallSeries } from '../core/executor.js'
-import type { Job, KnownCode } from './job.js'
+import type { Job } from './job.js'
+import type { KnownCode } from './known-codes.js'
 import { asList, type Code, type Kin } from './protocol.js'
 import { capacity } from './slots.js'
 

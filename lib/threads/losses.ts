@@ -34,6 +34,11 @@ export function setupFailed(cause: unknown): MintakaError {
   return new MintakaError('EXECUTOR_FAILED', what, { cause })
 }
 
+/** The error of calls whose pool was closed before they had ended. */
+export function poolClosed(): MintakaError {
+  return new MintakaError('EXECUTOR_CLOSED', 'The threads of the executor were ended before the task had.')
+}
+
 /** The error of a call whose message was refused when it was posted. */
 export function notSendable(taskName: string, what: string, cause: unknown): MintakaError {
   const { message } = cause as Error

@@ -1,17 +1,16 @@
 import { MintakaError } from '../core/errors.js'
 import type { Outcome } from '../core/executor.js'
-import { Admission, type Demand } from './admission.js'
 import { publishSteal } from './channels.js'
 import { Clock } from './clock.js'
-import { FairQueue } from './fair-queue.js'
-import { Job, type KnownCode, type Work, type WorkCall } from './job.js'
-import { crashed, setupFailed, workersLost } from './losses.js'
+import { Job, type Work } from './job.js'
+import { KnownCodes } from './known-codes.js'
+import { crashed, poolClosed, setupFailed, workersLost } from './losses.js'
 import type { PiscinaClass } from './one-thread.js'
-import { batchSize, heaviestBatch, longestTail, lookEvery, smallestRefill, smallestTopUp } from './policy.js'
-import type { Code } from './protocol.js'
+import { batchSize, lookEvery, smallestRefill, smallestTopUp } from './policy.js'
+import { Roster } from './roster.js'
 import { Thread, type ThreadHome, type ThreadOptions } from './thread.js'
 import { defaultThreads } from './thread-count.js'
-import { weightOf } from './weight.js'
+import { Waiting } from './waiting.js'
 
 export interface ThreadPoolOptions extends ThreadOptions {
   /** Default: as many as the processors that this process may use, or MINTAKA_THREADS. */
@@ -29,9 +28,6 @@ const reportEveryMs = 5
 /** So many threads in a row that ended before they could begin anything: no more are started for those who wait. */
 const mostStillborn = 3
 
-/** How long a pool makes do with the threads that it has after the setup of another has failed. */
-const startAgainAfterMs = 1000
-
 /**
  * Threads that carry calls out, one call each at a time, higher priority first. Threads start as they are needed and
  * keep no process alive while they have nothing to do.
@@ -44,16 +40,9 @@ export class ThreadPool implements AsyncDisposable {
   private readonly options: ThreadPoolOptions
   /** How many threads there may be. */
   readonly size: number
-  private readonly waiting = new FairQueue<Job>()
-  private readonly admission: Admission<Claim>
-  /** How many of them still want to run: those that were stopped stay in the queue until their turn. */
-  private waitingCount = 0
-  private readonly codes = new Map<string, KnownCode>()
-  /** Numbers of codes that have been forgotten: those in use and these are the first ones. */
-  private readonly freeNumbers: number[] = []
-  private readonly idle: Thread[] = []
-  private readonly threads = new Set<Thread>()
-  private readonly ending = new Set<Promise<void>>()
+  private readonly waiting: Waiting
+  private readonly codes = new KnownCodes()
+  private readonly threads: Roster
   private readonly home: ThreadHome = {
     onFree: thread => this.onFree(thread),
     onRoom: thread => this.onRoom(thread),
@@ -69,20 +58,18 @@ export class ThreadPool implements AsyncDisposable {
   private lowestPriority = 0
   private count = 0
   private stillborn = 0
-  /** No thread is started beside others before that time, as `performance.now()` tells. */
-  private startAgainAt = 0
   private awaiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = []
   private Piscina: PiscinaClass | undefined
   private loading: Promise<void> | undefined
   private reporting: NodeJS.Timeout | undefined
-  private retiring: NodeJS.Timeout | undefined
   private isClosed = false
   private isDispatching = false
 
   constructor(options: ThreadPoolOptions) {
     this.options = options
     this.size = options.threads ?? defaultThreads()
-    this.admission = new Admission(options)
+    this.waiting = new Waiting(options, () => this.dispatch())
+    this.threads = new Roster({ size: this.size, idleTimeoutMs: options.idleTimeoutMs })
   }
 
   /** Carries a call out, and tells `work.ended` when its code has ended or was stopped: never before it returns. */
@@ -90,11 +77,9 @@ export class ThreadPool implements AsyncDisposable {
     if (this.isClosed) {
       throw new MintakaError('EXECUTOR_CLOSED', 'The thread pool has been closed.', { task: work.code.taskName })
     }
-    const job = new Job(this, work, this.codeOf(work.code), this.count++, this.clock.now())
-    if (isClaim(job)) job.onOver = () => this.giveBack(job)
-    this.waitingCount++
+    const job = new Job(this, work, this.codes.of(work.code), this.count++, this.clock.now())
     this.waiting.push(job)
-    whenStopped(work.call, job)
+    job.listen()
     this.makeWay(work.priority)
     if (this.Piscina) this.dispatch()
     else this.load()
@@ -108,7 +93,7 @@ export class ThreadPool implements AsyncDisposable {
 
   /** Resolves when a thread has been set up, which it starts if need be; rejects with what the setup threw. */
   ready(): Promise<void> {
-    if (this.isClosed) return Promise.reject(closedError())
+    if (this.isClosed) return Promise.reject(poolClosed())
     for (const thread of this.threads) if (thread.isUsable && thread.isReady) return Promise.resolve()
     return new Promise((resolve, reject) => {
       this.awaiting.push({ resolve, reject })
@@ -118,29 +103,25 @@ export class ThreadPool implements AsyncDisposable {
 
   /** That code will not come again: its number is given to another, which takes its place in the threads. */
   forget(key: string): void {
-    const known = this.codes.get(key)
-    if (!known) return
-    this.codes.delete(key)
-    this.freeNumbers.push(known.number)
-    for (const thread of this.threads) thread.forget(known.number)
+    const number = this.codes.forget(key)
+    if (number === undefined) return
+    for (const thread of this.threads) thread.forget(number)
   }
 
   /** How many threads there are. */
   get threadCount(): number {
-    return this.threads.size
+    return this.threads.count
   }
 
   /** Ends the threads that have nothing to do. */
   endIdle(): void {
-    for (const thread of this.idle.splice(0)) this.discard(thread)
+    this.threads.endIdle()
   }
 
   /** Stops all calls of an owner, as their signals would. */
   stopAllOf(owner: object): void {
     const held = [...this.threads].flatMap(thread => [...thread.calls]).filter(job => job.owner === owner)
-    const waiting = this.waiting.drain(owner)
-    this.waitingCount -= waiting.filter(job => !job.isOver).length
-    for (const job of [...waiting, ...this.admission.drain(owner)]) job.settle({ type: 'stopped' })
+    for (const job of this.waiting.drain(owner)) job.settle({ type: 'stopped' })
     for (const job of held) this.stop(job)
   }
 
@@ -148,11 +129,9 @@ export class ThreadPool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.isClosed = true
     this.stopReporting()
-    clearTimeout(this.retiring)
-    this.settleWaiting(closedOutcome())
-    this.tellUnready(closedError())
-    for (const thread of this.threads) this.discard(thread, closedOutcome())
-    await Promise.all(this.ending)
+    this.settleWaiting(crashed(poolClosed()))
+    this.tellUnready(poolClosed())
+    await this.threads.endAll(crashed(poolClosed()))
   }
 
   private load(): void {
@@ -169,18 +148,12 @@ export class ThreadPool implements AsyncDisposable {
     )
   }
 
-  private codeOf(code: Code): KnownCode {
-    let known = this.codes.get(code.key)
-    if (!known) this.codes.set(code.key, (known = { code, number: this.freeNumbers.pop() ?? this.codes.size }))
-    return known
-  }
-
   // Sending and stopping may lead back here.
   private dispatch(): void {
     if (this.isDispatching || !this.Piscina || this.isClosed) return
     this.isDispatching = true
-    while (this.hasRoom() && (this.waitingCount > 0 || this.admission.isWaitedFor || this.steal())) {
-      const jobs = this.nextBatch()
+    while (this.threads.hasRoom() && (this.waiting.hasMore || this.steal())) {
+      const jobs = this.waiting.nextBatch(Math.max(1, this.batchSize))
       if (jobs.length === 0 && this.steal()) continue
       const thread = jobs.length > 0 ? this.freeThread() : undefined
       if (!thread) break
@@ -194,71 +167,17 @@ export class ThreadPool implements AsyncDisposable {
     this.reporting ??= setInterval(() => this.report(), reportEveryMs).unref()
   }
 
-  /** The calls that go to a thread now, encoded. */
-  private nextBatch(mayBeAlone = true): Job[] {
-    const jobs: Job[] = []
-    const size = Math.max(1, batchSize(this.waitingCount, this.size))
-    let weight = 0
-    while (jobs.length < size) {
-      const job = (jobs.length === 0 && mayBeAlone && this.nextAdmitted()) || this.nextWaiting()
-      if (!job) break
-      if (!encode(job)) continue
-      weight += weightOf(job.work.args)
-      if (job.isAlone ? jobs.length > 0 || !mayBeAlone : jobs.length > 0 && weight > heaviestBatch) {
-        this.putBack([job])
-        break
-      }
-      jobs.push(job)
-      if (job.isAlone) break
-    }
-    return jobs
+  /** How many of the calls that wait go to one thread now. */
+  private get batchSize(): number {
+    return batchSize(this.waiting.count, this.size)
   }
 
-  /** One that waited for what it takes, and can go. */
-  private nextAdmitted(): Job | undefined {
-    const job = this.admission.isWaitedFor ? this.admission.next(this.waiting.peek()) : undefined
-    if (job) job.place = 'queue'
-    return job
-  }
-
-  private nextWaiting(): Job | undefined {
-    for (let job = this.waiting.shift(); job; job = this.waiting.shift()) {
-      if (job.place !== 'queue') continue
-      this.waitingCount--
-      if (!isClaim(job) || this.admission.admit(job)) return job
-      job.place = lot
-    }
-    return undefined
-  }
-
-  private giveBack(job: Claim): void {
-    this.admission.giveBack(job)
-    if (this.admission.isWaitedFor) this.dispatch()
-  }
-
-  private hasRoom(): boolean {
-    while (this.idle.length > 0) {
-      const thread = this.idle.at(-1) as Thread
-      if (thread.isUsable) return true
-      this.idle.pop()
-      this.discard(thread)
-    }
-    return this.threads.size < this.size && this.mayStart()
-  }
-
-  private mayStart(): boolean {
-    return this.threads.size === 0 || this.startAgainAt === 0 || performance.now() >= this.startAgainAt
-  }
-
-  // The one that was used last has the warmest code.
   private freeThread(): Thread | undefined {
-    return this.idle.pop() ?? (this.Piscina && this.start(this.Piscina))
+    return this.threads.takeIdle() ?? (this.Piscina && this.start(this.Piscina))
   }
 
   private start(Piscina: PiscinaClass): Thread {
-    const thread = new Thread(Piscina, this.options, this.home)
-    this.threads.add(thread)
-    return thread
+    return this.threads.add(new Thread(Piscina, this.options, this.home))
   }
 
   // For those who await a thread that is ready, and have no calls for it yet.
@@ -270,7 +189,7 @@ export class ThreadPool implements AsyncDisposable {
   }
 
   private tellReady(): void {
-    this.startAgainAt = 0
+    this.threads.startAgain()
     for (const { resolve } of this.awaiting.splice(0)) resolve()
   }
 
@@ -289,18 +208,17 @@ export class ThreadPool implements AsyncDisposable {
   }
 
   private leaveToOthers(jobs: readonly Job[]): void {
-    this.startAgainAt = performance.now() + startAgainAfterMs
+    this.threads.startLater()
     this.onBack(jobs)
   }
 
   // For a thread that has nothing to do; none is started for it.
   private steal(): boolean {
-    if (this.idle.length === 0) return false
-    const from = longestTail(this.threads)
+    const from = this.threads.longestTail()
     const jobs = from?.giveBack() ?? []
     if (!from || jobs.length === 0) return false
     publishSteal(from.id, jobs.length)
-    this.putBack(jobs)
+    this.waiting.putBack(jobs)
     return true
   }
 
@@ -310,16 +228,15 @@ export class ThreadPool implements AsyncDisposable {
     if (priority === this.lowestPriority) return
     for (const thread of this.threads) {
       // Also where the oldest has not begun yet: that one is kept, and those behind it come back.
-      if (thread.lowestPriority < priority) this.putBack(thread.giveBack())
+      if (thread.lowestPriority < priority) this.waiting.putBack(thread.giveBack())
     }
   }
 
   private onFree(thread: Thread): void {
-    if (!thread.isUsable || this.isClosed) this.discard(thread)
+    if (!thread.isUsable || this.isClosed) this.threads.end(thread)
     else {
       this.stillborn = 0
-      this.idle.push(thread)
-      this.retireLater()
+      this.threads.rest(thread)
     }
     this.dispatch()
   }
@@ -328,21 +245,21 @@ export class ThreadPool implements AsyncDisposable {
   private topUp(): void {
     if (this.isDispatching) return
     for (const thread of this.threads) {
-      if (batchSize(this.waitingCount, this.size) < smallestTopUp) return
-      if (!this.idle.includes(thread) && thread.runsDry()) this.onRoom(thread)
+      if (this.batchSize < smallestTopUp) return
+      if (!this.threads.isIdle(thread) && thread.runsDry()) this.onRoom(thread)
     }
   }
 
   // Only what fills a thread for a while is worth a message that it does not wait for.
   private onRoom(thread: Thread): void {
-    if (this.isDispatching || this.isClosed || batchSize(this.waitingCount, this.size) < smallestRefill) return
-    const jobs = this.nextBatch(false)
+    if (this.isDispatching || this.isClosed || this.batchSize < smallestRefill) return
+    const jobs = this.waiting.nextBatch(this.batchSize, false)
     if (jobs.length > 0) this.hand(jobs, thread)
   }
 
   private onBack(jobs: readonly Job[]): void {
-    if (this.isClosed) for (const job of jobs) job.settle(closedOutcome())
-    else this.putBack(jobs)
+    if (this.isClosed) for (const job of jobs) job.settle(crashed(poolClosed()))
+    else this.waiting.putBack(jobs)
     this.dispatch()
   }
 
@@ -361,46 +278,14 @@ export class ThreadPool implements AsyncDisposable {
   }
 
   private settleWaiting(outcome: Outcome): void {
-    const jobs = [...this.waiting.drain(), ...this.admission.drain()]
-    this.waitingCount = 0
-    for (const job of jobs) job.settle(outcome)
-  }
-
-  private putBack(jobs: readonly Job[]): void {
-    this.waitingCount += jobs.length
-    for (const job of jobs) if (isClaim(job)) this.admission.giveBack(job)
-    this.waiting.putBack(jobs)
+    for (const job of this.waiting.drain()) job.settle(outcome)
   }
 
   /** Stops a call: one that waits, at once; one that a thread has, as that does. */
   stop(job: Job): void {
     if (job.place === 'settled') return
     if (job.place !== 'queue') return job.place.stop(job)
-    this.waitingCount--
-    job.isStopping = true
-    job.settleSoon({ type: 'stopped' })
-  }
-
-  private discard(thread: Thread, outcome?: Outcome): void {
-    this.threads.delete(thread)
-    const ended = thread.end(outcome).finally(() => this.ending.delete(ended))
-    this.ending.add(ended)
-  }
-
-  private retireLater(): void {
-    const { idleTimeoutMs } = this.options
-    if (idleTimeoutMs === undefined || this.retiring) return
-    this.retiring = setTimeout(() => this.retire(idleTimeoutMs), idleTimeoutMs).unref()
-  }
-
-  /** Ends the threads that have been without work for that long. */
-  private retire(idleTimeoutMs: number): void {
-    this.retiring = undefined
-    const longAgo = performance.now() - idleTimeoutMs
-    const kept = this.idle.filter(thread => thread.busyUntil > longAgo)
-    for (const thread of this.idle) if (thread.busyUntil <= longAgo) this.discard(thread)
-    this.idle.splice(0, this.idle.length, ...kept)
-    if (this.threads.size > 0) this.retireLater()
+    this.waiting.stop(job)
   }
 
   private report(): void {
@@ -418,46 +303,4 @@ export class ThreadPool implements AsyncDisposable {
     clearInterval(this.reporting)
     this.reporting = undefined
   }
-}
-
-/** A call that takes something while it runs. */
-type Claim = Job & { readonly demand: Demand }
-
-function isClaim(job: Job): job is Claim {
-  return job.demand !== undefined
-}
-
-/** Where a call is that waits for what it takes. */
-const lot = {
-  stop(job: Job): void {
-    job.isStopping = true
-    job.settleSoon({ type: 'stopped' })
-  },
-}
-
-/** Whether its arguments can be sent; if not, it has ended so. */
-function encode(job: Job): boolean {
-  try {
-    job.encode()
-    return true
-  } catch (error) {
-    job.settleSoon({ type: 'threw', error })
-    return false
-  }
-}
-
-function closedOutcome(): Outcome {
-  return crashed(closedError())
-}
-
-function closedError(): MintakaError {
-  return new MintakaError('EXECUTOR_CLOSED', 'The threads of the executor were ended before the task had.')
-}
-
-function whenStopped(call: WorkCall, job: Job): void {
-  if (call.whenStopped) return call.whenStopped(job)
-  const callback = () => job.onStop()
-  const { signal } = call
-  if (signal.aborted) callback()
-  else signal.addEventListener('abort', callback)
 }

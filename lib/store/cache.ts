@@ -3,7 +3,7 @@ import type { CacheEntry, Codec } from '../core/store.js'
 import { cacheEntryOf, cacheLine, fileOfEntry } from './cache-line.js'
 import { readIfThere, replaceFile, sha256, temporaryName } from './files.js'
 import type { ValueCodec } from './line-values.js'
-import type { ResultFiles } from './result-files.js'
+import { codecWithFiles, type ResultFiles } from './result-files.js'
 
 /** Results by cache key: a small file for each key, replaced as a whole by whoever has a newer result. */
 export class Cache {
@@ -48,15 +48,7 @@ export class Cache {
   /** Large results have files for the entry, whatever becomes of the run that made them. */
   #codecFor(key: string): ValueCodec {
     const owner = { cacheKey: sha256(key) }
-    return {
-      encode: (value, limit) => this.#codec.encode(value, limit),
-      decode: text => this.#codec.decode(text),
-      files: {
-        limit: this.#options.maxResultBytes,
-        write: (_flowRunId, text) => this.#files.write(owner, text),
-        read: (_flowRunId, name) => this.#files.read(owner, name),
-      },
-    }
+    return codecWithFiles(this.#codec, this.#files, this.#options.maxResultBytes, () => owner)
   }
 
   #pathOf(key: string): string {

@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync, rmdirSync, rmSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { workerDoor } from '../core/door.js'
@@ -6,13 +6,12 @@ import { isMintakaError, MintakaError } from '../core/errors.js'
 import type { LogEntry } from '../core/logger.js'
 import { check, checkOptions } from '../core/options.js'
 import type { FlowRun, Run, TaskRun } from '../core/run.js'
-import { isSettled, isTerminal, messageOf, type State } from '../core/state.js'
+import type { State } from '../core/state.js'
 import type {
   Ack,
   BriefTaskRun,
   CacheEntry,
   Claim,
-  Codec,
   Command,
   FlowRunFilter,
   StateOptions,
@@ -20,38 +19,21 @@ import type {
   StoredRun,
   StoreSurroundings,
 } from '../core/store.js'
-import { callRecord } from '../core/task-calls.js'
 import { refused } from './acks.js'
-import { Batch } from './batch.js'
 import { Cache } from './cache.js'
-import { type Catalogue, emptyCatalogue, readCatalogue } from './catalogue.js'
+import { readCatalogue } from './catalogue.js'
 import { Claims } from './claims.js'
-import { type EndingSurroundings, endRunsOfTheDead, type FinishedJournal } from './crashed.js'
 import { JsonDocuments } from './documents.js'
-import {
-  fileName,
-  makeFolder,
-  makeStoreFolder,
-  namesIn,
-  replaceFile,
-  sweepTemporaries,
-  temporaryName,
-} from './files.js'
-import { flowRunLine } from './flow-run-line.js'
-import { Folding } from './folding.js'
-import { Journal } from './journal.js'
-import { closedLine, format, headerLine } from './line.js'
-import type { ValueCodec } from './line-values.js'
+import { makeFolder, makeStoreFolder, namesIn, sweepTemporaries, temporaryName } from './files.js'
+import { Inboxes } from './inboxes.js'
 import { sweepLock } from './lock.js'
-import { logLine } from './log-line.js'
 import { openCatalogue } from './open-catalogue.js'
-import { thisProcess } from './process-id.js'
-import { deleteFlowRuns, type Pruned, type PruneOptions, type PruneSurroundings, prune, type Removed } from './prune.js'
+import type { Pruned, PruneOptions, Removed } from './prune.js'
 import { Reading } from './reading.js'
-import { ResultFiles } from './result-files.js'
-import { stateLine } from './state-line.js'
-import { taskRunLine } from './task-run-line.js'
-import { describeUnsaved } from './unsaved.js'
+import { codecWithFiles, ResultFiles } from './result-files.js'
+import { notOpen, notOpened, openedInTask, openFailed, writeFailed } from './store-errors.js'
+import { Upkeep } from './upkeep.js'
+import { Writing } from './writing.js'
 
 /** Options of {@link JsonStore}. */
 export interface JsonStoreOptions {
@@ -85,20 +67,15 @@ export class JsonStore implements Store {
   readonly name = 'json'
   readonly #options: JsonStoreOptions
   #folder = ''
-  /** `undefined` before the store is opened, and while it is only read. */
-  #journal: Journal | undefined
-  /** What goes into the journal by the batch. */
-  #batch: Batch | undefined
   #surroundings: StoreSurroundings | undefined
+  /** What keeps what happens: `undefined` before the store is opened, and while it is only read. */
+  #writing: Writing | undefined
   /** What answers questions. It stays when the store is closed. */
   #reading: Reading | undefined
-  /** Flow runs whose end has not been saved. */
-  readonly #open = new Map<string, FlowRun>()
-  #folding: Folding | undefined
+  /** What is done for all who share the folder, from when it is open for writing until it is closed. */
+  #upkeep: Upkeep | undefined
+  #inboxes: Inboxes | undefined
   #documents: JsonDocuments | undefined
-  /** Flow runs that have ended since the journal was looked at for what may leave it. */
-  #endedFlowRuns = 0
-  #posted = 0
 
   /** Throws INVALID_OPTION. */
   constructor(options: JsonStoreOptions = {}) {
@@ -120,15 +97,18 @@ export class JsonStore implements Store {
   }
 
   get degraded(): Promise<void> | undefined {
-    return this.#journal?.degraded
+    return this.#writing?.degraded
   }
 
   async open(given: StoreSurroundings): Promise<void> {
     this.#folder = this.folder
     if (workerDoor()) throw openedInTask(this.#folder)
-    const surroundings = { ...given, codec: this.#withFiles(given.codec) }
+    const limit = this.#maxResultBytes
+    const codec = codecWithFiles(given.codec, this.#results, limit, flowRunId => ({ flowRunId }))
+    const surroundings = { ...given, codec }
     this.#surroundings = surroundings
-    this.#reading = new Reading(this.#folder, surroundings, () => this.#journal?.flush())
+    this.#reading = new Reading(this.#folder, surroundings, () => this.#writing?.flush())
+    this.#inboxes = new Inboxes(this.#folder)
     try {
       if (surroundings.readOnly) this.#checkReadable()
       else await this.#openForWriting(surroundings)
@@ -139,78 +119,39 @@ export class JsonStore implements Store {
   }
 
   async close({ abandoned = false }: { readonly abandoned?: boolean | undefined } = {}): Promise<void> {
-    const journal = this.#journal
+    const writing = this.#writing
     const surroundings = this.#surroundings
-    this.#journal = undefined
-    this.#batch = undefined
-    if (!journal || !surroundings) return
+    this.#writing = undefined
+    if (!writing || !surroundings) return
     try {
-      await journal.close(seq => closedLine(seq, Date.now(), abandoned ? this.#openRuns : 0))
+      await writing.close(abandoned)
     } finally {
-      this.#open.clear()
-      await this.#folding?.settle()
-      this.#folding = undefined
-      this.#removeInbox(surroundings)
+      await this.#upkeep?.settle()
+      this.#upkeep = undefined
+      this.#inboxes?.remove(surroundings.owner)
     }
   }
 
   leave(): void {
-    const journal = this.#journal
-    this.#journal = undefined
-    this.#batch = undefined
-    try {
-      journal?.leave(seq => closedLine(seq, Date.now()))
-    } catch {
-      // What is not in the journal now is lost with the process.
-    }
-  }
-
-  /** How many flow runs go on. */
-  get #openRuns(): number {
-    return [...this.#open.values()].filter(({ state }) => !isSettled(state) && state.name !== 'Scheduled').length
+    const writing = this.#writing
+    this.#writing = undefined
+    writing?.leave()
   }
 
   createFlowRun(run: FlowRun, options?: { readonly parameters?: unknown }): Ack {
-    const journal = this.#journal
-    if (!journal) return refused(notOpen)
-    this.#open.set(run.id, run)
-    journal.append(flowRunLine(run, journal.next(), this.#codec, options?.parameters))
-    return journal.acknowledged()
+    return this.#writing ? this.#writing.createFlowRun(run, options?.parameters) : refused(notOpen)
   }
 
   createTaskRun(run: TaskRun): Ack {
-    const journal = this.#journal
-    if (!journal) return refused(notOpen)
-    const call = callRecord(run)
-    if (!(call && this.#batch?.create(call))) journal.append(taskRunLine(run, journal.next(), this.#codec))
-    return isSettled(run.state) ? journal.acknowledged() : undefined
+    return this.#writing ? this.#writing.createTaskRun(run) : refused(notOpen)
   }
 
   appendState(run: Run, state: State, options?: StateOptions): Ack {
-    const journal = this.#journal
-    if (!journal) return refused(notOpen)
-    const persist = options?.persist !== false
-    const call = callRecord(run)
-    if (!(call && this.#batch?.enter(call, state, persist)))
-      journal.append(stateLine(run, journal.next(), state, this.#codec, persist, options?.parameters))
-    if (run.kind === 'flow-run' && isTerminal(state)) this.#endedFlowRuns += 1
-    // The others need no write of their own: they only have to come first in the file.
-    if (!isSettled(state)) return undefined
-    const ack = journal.acknowledged()
-    if (run.kind === 'flow-run') this.#forget(run.id, ack)
-    return ack
-  }
-
-  /** Once its end is saved, nobody will have to be told that it is not. */
-  #forget(id: string, ack: Ack): void {
-    const forget = () => void this.#open.delete(id)
-    if (ack) ack.then(forget, () => {})
-    else forget()
+    return this.#writing ? this.#writing.appendState(run, state, options) : refused(notOpen)
   }
 
   appendLog(entry: LogEntry): void {
-    const journal = this.#journal
-    if (journal && !journal.leaveOut()) journal.append(logLine(entry, journal.next(), this.#codec))
+    this.#writing?.appendLog(entry)
   }
 
   async listFlowRuns(filter: FlowRunFilter = {}): Promise<StoredRun<FlowRun>[]> {
@@ -242,7 +183,7 @@ export class JsonStore implements Store {
   }
 
   putCached(key: string, entry: CacheEntry): void {
-    this.#writing(`The cache entry of run ${entry.runId}`, () => {
+    this.#write(`The cache entry of run ${entry.runId}`, () => {
       const why = this.#cache.put(key, entry, Date.now())
       if (why !== undefined) this.#opened.warn(`The result of run ${entry.runId} is not in the cache: ${why}`)
     })
@@ -261,7 +202,7 @@ export class JsonStore implements Store {
    * container, that is known to have died though nobody here can see it; if it lives, what it does from then on is lost.
    */
   async recover({ deadOwner }: { readonly deadOwner?: string | undefined } = {}): Promise<void> {
-    if (this.#journal) await this.#endRunsOfTheDead({ ...this.#opened, deadOwner }, this.#catalogue())
+    if (this.#writing) await this.#upkeep?.recover(deadOwner)
   }
 
   /**
@@ -278,7 +219,7 @@ export class JsonStore implements Store {
     })
     if (options.keep === undefined && options.olderThanMs === undefined)
       throw new MintakaError('INVALID_OPTION', 'prune() needs a limit: keep, olderThanMs or both.')
-    return prune(options, await this.#removing())
+    return this.#removing.prune(options)
   }
 
   /**
@@ -288,50 +229,29 @@ export class JsonStore implements Store {
    */
   async deleteFlowRuns(ids: readonly string[], options: { readonly dryRun?: boolean } = {}): Promise<Removed> {
     checkOptions('JsonStore.deleteFlowRuns', options, { dryRun: check.boolean })
-    return deleteFlowRuns(ids, await this.#removing(), options.dryRun)
+    return this.#removing.deleteFlowRuns(ids, options.dryRun)
   }
 
-  async #removing(): Promise<PruneSurroundings> {
-    const folding = this.#folding
-    if (!folding) throw new MintakaError('STORE_WRITE_FAILED', `Nothing was removed: ${notOpen}.`)
-    const finished = await this.#finished(this.#opened, this.#catalogue().folded)
-    await folding.idle()
-    return { folder: this.#folder, folding, temporary: () => this.#temporary(), finished }
+  get #removing(): Upkeep {
+    if (this.#upkeep) return this.#upkeep
+    throw new MintakaError('STORE_WRITE_FAILED', `Nothing was removed: ${notOpen}.`)
   }
 
   get documents(): JsonDocuments {
     this.#documents ??= new JsonDocuments({
       folder: this.folder,
-      isWritable: () => this.#journal !== undefined,
+      isWritable: () => this.#writing !== undefined,
       warn: message => this.#surroundings?.warn(message),
     })
     return this.#documents
   }
 
   async post(owner: string, command: Command): Promise<void> {
-    this.#writing(`A command to ${owner}`, () => {
-      const inbox = this.#inbox(owner)
-      makeFolder(inbox)
-      // Names sort by time, and within one process by number.
-      this.#posted += 1
-      const name = `${pad(Date.now())}-${pad(this.#posted)}-${temporaryName().split('.').at(-1)}.json`
-      replaceFile(join(inbox, name), `${JSON.stringify(command)}\n`, this.#temporary(), false)
-    })
+    this.#write(`A command to ${owner}`, () => this.#inboxes?.post(owner, command))
   }
 
   async takePosted(owner: string): Promise<Command[]> {
-    const inbox = this.#inbox(owner)
-    const commands: Command[] = []
-    for (const name of namesIn(inbox).sort()) {
-      const path = join(inbox, name)
-      try {
-        commands.push(JSON.parse(readFileSync(path, 'utf8')) as Command)
-      } catch (error) {
-        this.#opened.warn(`A command was not understood: ${path}: ${messageOf(error)}`)
-      }
-      rmSync(path, { force: true })
-    }
-    return commands
+    return this.#inboxes?.take(owner, message => this.#opened.warn(message)) ?? []
   }
 
   async #openForWriting(surroundings: StoreSurroundings): Promise<void> {
@@ -345,76 +265,21 @@ export class JsonStore implements Store {
     sweepLock(this.#path('fold.lock'), temporary)
     this.documents.sweep()
     const catalogue = await openCatalogue(this.#folder, surroundings.warn, temporary)
-    const { foldJournals, foldBytes, historyBytes } = this.#options
+    const { foldJournals, foldBytes, historyBytes, durability = 'process', segmentBytes } = this.#options
     const { warn } = surroundings
-    this.#folding = new Folding({ folder: this.#folder, warn, temporary, foldJournals, foldBytes, historyBytes })
-    await this.#endRunsOfTheDead(surroundings, catalogue)
-    this.#journal = this.#newJournal(surroundings)
-    this.#batch = new Batch(this.#journal, surroundings.codec)
-  }
-
-  #newJournal({ owner, warn, onDegraded }: StoreSurroundings): Journal {
-    const created = Date.now()
-    const { durability = 'process', segmentBytes } = this.#options
-    return new Journal({
-      folder: this.#path('journals'),
-      name: fileName(owner),
-      header: (journal, segment) => headerLine({ format, owner, process: thisProcess(), created, journal, segment }),
-      durability,
-      segmentBytes,
-      onSegment: journal => this.#rotated(journal),
-      warn,
-      onDegraded,
-      describe: lines => describeUnsaved(lines, id => this.#open.get(id)?.name),
-    })
-  }
-
-  /** Folds what has finished, if there is enough of it. */
-  async #endRunsOfTheDead(surroundings: EndingSurroundings, { folded }: Catalogue): Promise<void> {
-    this.#folding?.consider(await this.#finished(surroundings, folded))
-  }
-
-  #finished(surroundings: EndingSurroundings, folded: Catalogue['folded']): Promise<FinishedJournal[]> {
-    return endRunsOfTheDead(this.#path('journals'), folded, surroundings, () => this.#temporary())
-  }
-
-  /** The journal goes on in another file. */
-  #rotated(journal: string): void {
-    if (this.#endedFlowRuns === 0) return
-    this.#endedFlowRuns = 0
-    this.#folding?.considerOwn(journal)
-  }
-
-  #catalogue(): Catalogue {
-    return readCatalogue(this.#path('catalogue.json')).catalogue ?? emptyCatalogue()
+    const folding = { folder: this.#folder, warn, temporary, foldJournals, foldBytes, historyBytes }
+    const upkeep = new Upkeep({ ...folding, surroundings })
+    await upkeep.recover(undefined, catalogue)
+    this.#upkeep = upkeep
+    const onEnded = (journal: string) => upkeep.considerOwn(journal)
+    const folder = this.#path('journals')
+    this.#writing = new Writing({ ...surroundings, folder, durability, segmentBytes, onEnded })
   }
 
   /** Of a store that does not exist nothing can be read; of one that does, everything that is asked for. */
   #checkReadable(): void {
     readCatalogue(this.#path('catalogue.json'))
     namesIn(this.#path('journals'))
-  }
-
-  #removeInbox({ owner }: StoreSurroundings): void {
-    try {
-      rmdirSync(this.#inbox(owner))
-    } catch {
-      // There is none, nearly always; or somebody has just posted something.
-    }
-  }
-
-  /** The codec, with files for values that are too large for a line. */
-  #withFiles(codec: Codec): ValueCodec {
-    const files = this.#results
-    return {
-      encode: (value, limit) => codec.encode(value, limit),
-      decode: text => codec.decode(text),
-      files: {
-        limit: this.#maxResultBytes,
-        write: (flowRunId, text) => files.write({ flowRunId }, text),
-        read: (flowRunId, name) => files.read({ flowRunId }, name),
-      },
-    }
   }
 
   get #results(): ResultFiles {
@@ -436,26 +301,21 @@ export class JsonStore implements Store {
     try {
       return await write(new Claims(this.#folder))
     } catch (cause) {
-      throw isMintakaError(cause) ? cause : this.#writeFailed(what, cause)
+      throw isMintakaError(cause) ? cause : writeFailed(this.#folder, what, cause)
     }
   }
 
-  #writing(what: string, write: () => void): void {
+  #write(what: string, write: () => void): void {
     this.#mustBeOpen(what)
     try {
       write()
     } catch (cause) {
-      throw this.#writeFailed(what, cause)
+      throw writeFailed(this.#folder, what, cause)
     }
   }
 
   #mustBeOpen(what: string): void {
-    if (!this.#journal) throw new MintakaError('STORE_WRITE_FAILED', `${what} was not written: ${notOpen}.`)
-  }
-
-  #writeFailed(what: string, cause: unknown): MintakaError {
-    const message = `${what} could not be written in ${this.#folder}: ${messageOf(cause)}.`
-    return new MintakaError('STORE_WRITE_FAILED', message, { cause })
+    if (!this.#writing) throw new MintakaError('STORE_WRITE_FAILED', `${what} was not written: ${notOpen}.`)
   }
 
   get #opened(): StoreSurroundings {
@@ -479,32 +339,4 @@ export class JsonStore implements Store {
   #temporary(): string {
     return this.#path('tmp', temporaryName())
   }
-
-  #inbox(owner: string): string {
-    return this.#path('inbox', fileName(owner))
-  }
-}
-
-const notOpen = 'the store is not open for writing'
-const notOpened = () => new MintakaError('STORE_OPEN_FAILED', 'The store has not been opened: call open() first.')
-const pad = (number: number) => String(number).padStart(16, '0')
-
-function openedInTask(folder: string): MintakaError {
-  const why = 'it was opened on a thread that carries out tasks'
-  const fix = 'Open it on the main thread or on a thread of your own, and give tasks what they need of it as arguments.'
-  return new MintakaError('STORE_OPEN_FAILED', `The store in ${folder} could not be opened: ${why}. ${fix}`)
-}
-
-function openFailed(folder: string, cause: unknown): MintakaError {
-  const { code, path = folder } = cause as NodeJS.ErrnoException
-  const elsewhere = 'or set MINTAKA_HOME (or the folder of the JsonStore) to another folder'
-  const why =
-    code === 'EEXIST' || code === 'ENOTDIR'
-      ? `${path} is in the way: it is not a folder. Move it away, ${elsewhere}.`
-      : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
-        ? `there is no permission to use ${path}. Give it to this user, ${elsewhere}.`
-        : code === 'ENOSPC' || code === 'EDQUOT'
-          ? `there is no room on the disk of ${folder}. Make room there, ${elsewhere}.`
-          : `${messageOf(cause)}.`
-  return new MintakaError('STORE_OPEN_FAILED', `The store in ${folder} could not be opened: ${why}`, { cause })
 }

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { linkSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { opendir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Codec } from '../core/store.js'
 import { fileName, makeFolder, namesIn, syncFolder, temporaryName, writeWhole } from './files.js'
-import type { ReadText } from './line-values.js'
+import type { ReadText, ValueCodec } from './line-values.js'
 
 // Values that are too large for a line have files of their own, named by the hash of their content. The file of a value
 // stands in a pool, for all who have the same, and in the folder of each flow run that needs it, as a hard link. So the
@@ -16,6 +17,7 @@ export type ResultOwner =
   /** An entry of the cache, by its key. */
   | { readonly cacheKey: string }
 
+/** The files of values, each for its owner. */
 export class ResultFiles {
   readonly #folder: string
   readonly #temporary: () => string
@@ -102,6 +104,24 @@ export class ResultFiles {
 
   #poolPath(name: string): string {
     return join(this.#folder, 'results', 'pool', name.slice(0, 2), `${name}.json`)
+  }
+}
+
+/** The codec, with files for values that are too large for a line. `ownerOf`: what needs the file of a value of a flow run. */
+export function codecWithFiles(
+  codec: Codec,
+  files: ResultFiles,
+  limit: number,
+  ownerOf: (flowRunId: string) => ResultOwner,
+): ValueCodec {
+  return {
+    encode: (value, limit) => codec.encode(value, limit),
+    decode: text => codec.decode(text),
+    files: {
+      limit,
+      write: (flowRunId, text) => files.write(ownerOf(flowRunId), text),
+      read: (flowRunId, name) => files.read(ownerOf(flowRunId), name),
+    },
   }
 }
 

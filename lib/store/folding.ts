@@ -7,9 +7,9 @@ import { type Catalogue, readCatalogue, writeCatalogue } from './catalogue.js'
 import type { FinishedJournal } from './crashed.js'
 import { namesIn } from './files.js'
 import { foldJournals, type ToFold } from './fold.js'
-import { hasMoved } from './history.js'
 import { carryName, journalsOf } from './journal-files.js'
 import { takeLock } from './lock.js'
+import { hasMoved } from './moved.js'
 import { Pace } from './pace.js'
 
 export interface FoldingOptions {

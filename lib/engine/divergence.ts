@@ -2,9 +2,20 @@ import { type CallGroup, describeGroups, maxExamples } from '../core/divergence.
 import { MintakaError } from '../core/errors.js'
 import type { FlowRun } from '../core/run.js'
 import { type ComparedCall, inputsText } from './done-runs.js'
+import type { FlowLife } from './run-flow.js'
+
+/** Writes down how the calls of a flow run differ from those that it continues. `isWhole`: all of them have been made. */
+export function noteDivergence({ done, logger, record }: FlowLife, isWhole: boolean): void {
+  const report = done.report(isWhole)
+  if (!report) return
+  record.divergence = report
+  const sentence = divergenceSentence(record)
+  if (report.diverged) logger.warn(sentence, { run: record.id })
+  else logger.info(sentence)
+}
 
 /** What a flow run that continues another one made of it, for the log. */
-export function divergenceSentence({ name, continues, divergence }: FlowRun): string {
+function divergenceSentence({ name, continues, divergence }: FlowRun): string {
   const { diverged = false, notAskedFor = [], notKnown = [], ranAgain = [], reused = [] } = divergence ?? {}
   const parts = [`${countOf(reused)} runs taken over, ${countOf(ranAgain)} run again`]
   if (diverged) parts.push(`had completed, and was not asked for: ${describeGroups(notAskedFor)}`)

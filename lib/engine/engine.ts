@@ -13,7 +13,7 @@ import { atExit } from './at-exit.js'
 import { publishChange } from './channels.js'
 import type { FlowDefinition } from './definitions.js'
 import { Events } from './events.js'
-import { idFromKey } from './id-from-key.js'
+import { idUnderKey } from './idempotency.js'
 import type { LeveledLogger } from './logger.js'
 import { type ResumeRequest, Resumption } from './resume.js'
 import { FlowLife, type FlowStart } from './run-flow.js'
@@ -96,7 +96,7 @@ export class Engine implements AsyncDisposable {
     if (this.#closed && !scope.flow)
       throw new MintakaError('ENGINE_CLOSED', `Flow '${flow.name}' was called on an engine that is closed.`)
     if (flow.idempotencyKey === undefined) return this.#start(this.surroundings.newId(), flow, parameters, scope)
-    const { id, previous } = idUnderKey(flow.name, flow.idempotencyKey, scope.flow)
+    const { id, previous } = idUnderKey(flow.name, flow.idempotencyKey, id => scope.flow?.done.hasFailed(id) ?? false)
     return this.#live.get(id) ?? this.#start(id, flow, parameters, scope, { previous })
   }
 
@@ -386,18 +386,4 @@ const inboxEveryMs = 500
 
 function lostRuns(count: number): string {
   return `${count} ${count === 1 ? 'run was' : 'runs were'} lost: the store was given up before they had ended.`
-}
-
-/**
- * The id of the one run of a flow under an idempotency key: known before anything is asked. In a flow run that was retried
- * or continues another one it is the next under the key, if `previous` was called before and did not complete.
- */
-function idUnderKey(flowName: string, key: string, parent: FlowLife | undefined) {
-  let id = idFromKey([flowName, key])
-  let previous: string | undefined
-  for (let times = 1; parent?.done.hasFailed(id); times++) {
-    previous = id
-    id = idFromKey([flowName, key, times])
-  }
-  return { id, previous }
 }

@@ -1,7 +1,9 @@
-import { MintakaError } from '../core/errors.js'
+import { asError, MintakaError } from '../core/errors.js'
 import type { Call } from '../core/executor.js'
+import { onAbort } from '../core/on-abort.js'
 import type { Run } from '../core/run.js'
 import { type SettledState, type State, states } from '../core/state.js'
+import type { LeveledLogger } from './logger.js'
 
 /** How a process ends, for runs that it leaves behind. */
 export interface ProcessEnd {
@@ -110,4 +112,20 @@ export function leftBehind({ kind, name, runCount }: Run, { pid, host, exitCode 
 export function cancelledError(what: string, reason: string | undefined): MintakaError {
   const why = reason === undefined ? '' : `: ${reason.replace(/\.$/, '')}`
   return new MintakaError('CANCELLED', `${what} was cancelled${why}.`, { reason })
+}
+
+/** Cancels a run when the signal fires, unless it is over by then. */
+export function cancelOn(signal: AbortSignal, run: Pick<Life, 'cancel'>, whenOver: (forget: () => void) => void): void {
+  const cancel = () => run.cancel(signal.reason === undefined ? undefined : asError(signal.reason).message)
+  if (signal.aborted) cancel()
+  else whenOver(onAbort(signal, cancel))
+}
+
+/** Tells the log how a run has ended. */
+export function logEnd(logger: LeveledLogger, run: Run, state: State): void {
+  const level = state.type === 'COMPLETED' ? 'info' : 'error'
+  if (!logger.enabled(level)) return
+  const what = run.kind === 'flow-run' ? 'Flow run' : 'Task run'
+  const why = state.message === undefined ? '' : `: ${state.message}`
+  logger[level](`${what} '${run.name}' finished in state ${state.name}${why}`)
 }

@@ -5,9 +5,8 @@ import { isNotPersisted, type Store, type StoredRun } from '../core/store.js'
 import type { FlowDefinition } from './definitions.js'
 import { defaultPolicy, type ReusePolicy } from './done-runs.js'
 import type { Engine } from './engine.js'
-import { Future } from './future.js'
-import { Life } from './life.js'
 import type { FlowLife } from './run-flow.js'
+import { WatchedLife } from './watched-life.js'
 
 /** What is asked for when a flow run is to be continued. */
 export interface ResumeRequest {
@@ -24,15 +23,12 @@ export interface ResumeRequest {
  * A flow run that continues another one, from the moment when it is asked for: the store has to be asked first what that
  * one is. If it cannot be continued, this ends with the reason, and there is no run.
  */
-export class Resumption extends Life {
-  readonly future: Future<unknown>
+export class Resumption extends WatchedLife {
   readonly #engine: Engine
   readonly #request: ResumeRequest
   readonly #placeholder: FlowRun
   #life: FlowLife | undefined
-  #watched = false
   #cancelled: { readonly reason: string | undefined } | undefined
-  #whenOver: () => void = () => {}
   /** Resolves when it has ended, or there is a flow run that the engine knows. */
   readonly prepared: Promise<void>
 
@@ -54,7 +50,6 @@ export class Resumption extends Life {
       runCount: 0,
       continues: request.flowRunId,
     }
-    this.future = new Future(this)
     this.prepared = this.#prepare().catch(error => this.#refuse(error))
   }
 
@@ -76,18 +71,8 @@ export class Resumption extends Life {
   }
 
   override watch(): void {
-    this.#watched = true
+    super.watch()
     this.#life?.watch()
-  }
-
-  protected override over(): void {
-    this.#whenOver()
-  }
-
-  /** Calls back when it has ended, without counting as somebody who watches how. */
-  whenOver(callback: () => void): void {
-    if (this.settled) callback()
-    else this.#whenOver = callback
   }
 
   async #prepare(): Promise<void> {
@@ -114,7 +99,7 @@ export class Resumption extends Life {
       throw error
     }
     this.#life = life
-    if (this.#watched) life.watch()
+    if (this.isWatched) life.watch()
     if (this.#cancelled) life.cancel(this.#cancelled.reason)
     life.whenOver(() => {
       if (life.settled) this.settle(life.settled)
@@ -139,8 +124,7 @@ export class Resumption extends Life {
 
   #refuse(error: unknown): void {
     if (this.#life) return
-    this.settle(states.failed(this.#engine.now(), error))
-    if (!this.#watched) this.future.rejectUnwatched()
+    this.settleWatched(states.failed(this.#engine.now(), error), true)
   }
 }
 

@@ -1,38 +1,34 @@
 import type { FlowContext } from '../core/context.js'
-import { asError, MintakaError } from '../core/errors.js'
+import { MintakaError } from '../core/errors.js'
 import type { ExecutorSession } from '../core/executor.js'
-import { isFuture } from '../core/future.js'
-import type { LogLevel } from '../core/logger.js'
-import { onAbort } from '../core/on-abort.js'
 import { enter, type FlowRun } from '../core/run.js'
 import { type Completed, isSettled, type SettledState, type State, states } from '../core/state.js'
-import { isNotPersisted, type Store } from '../core/store.js'
-import { keptCopy } from '../values/kept.js'
-import { preview } from '../values/preview.js'
 import { argumentsToLookAt } from './attempt-arguments.js'
 import { CallCounts } from './call-counts.js'
-import { publishStats } from './channels.js'
 import { Children } from './children.js'
 import type { FlowDefinition } from './definitions.js'
-import { divergedAround, divergedFrom, divergenceSentence } from './divergence.js'
+import { divergedAround, divergedFrom, noteDivergence } from './divergence.js'
 import { type ComparedCall, DoneRuns, defaultPolicy, type ReusePolicy } from './done-runs.js'
 import { runsOf } from './earlier-runs.js'
 import type { Engine } from './engine.js'
-import { type BodyEnd, finalState, futuresIn } from './final-state.js'
+import { type BodyEnd, finalState } from './final-state.js'
+import { FlowAttempt, interruptedState } from './flow-attempt.js'
+import { runBody, withValues } from './flow-body.js'
 import { tooDeep } from './flow-depth.js'
-import { parametersFor } from './flow-parameters.js'
-import { Future } from './future.js'
-import { fetchHeld, fetchHeldIn } from './held.js'
-import { continuationOf, Follower, followEveryMs, holderOf } from './idempotency.js'
-import { type Inputs, notReadyFor, takeInputs, waitsForResting, whenAllSettled } from './inputs.js'
-import { cancelledError, Life, leftBehind, type ProcessEnd } from './life.js'
+import { newFlowRun } from './flow-record.js'
+import { resultOf } from './flow-result.js'
+import { fetchHeld } from './held.js'
+import { endOf, followEveryMs, holderOf, predecessorOf, type Waiting } from './idempotency.js'
+import { type Inputs, notReadyFor, takeInputs, waitsForResting } from './inputs.js'
+import { cancelledError, cancelOn, leftBehind, logEnd, type ProcessEnd } from './life.js'
 import { atLevel, type LeveledLogger } from './logger.js'
 import { Mirror } from './mirror.js'
 import { formerKeysOf } from './moved.js'
 import { CallsOnHold } from './on-hold.js'
 import { Pause } from './pause.js'
-import { type Scope, scopes, unite } from './scope.js'
-import { versionOf } from './source.js'
+import { type Scope, unite } from './scope.js'
+import { Turn } from './turn.js'
+import { WatchedLife } from './watched-life.js'
 
 /** How a flow run was started: what is not the flow's own business. */
 export interface FlowStart {
@@ -51,11 +47,10 @@ export interface FlowStart {
  * The life of a flow run: it takes its turn in its parent, waits for what its parameters hold, opens its executor's
  * session, runs the body, waits for every run that the body started, closes the session, and only then ends.
  */
-export class FlowLife extends Life {
+export class FlowLife extends WatchedLife {
   readonly record: FlowRun
   readonly engine: Engine
   readonly logger: LeveledLogger
-  readonly future: Future<unknown>
   readonly children = new Children()
   readonly calls: CallCounts
   readonly done: DoneRuns
@@ -64,26 +59,20 @@ export class FlowLife extends Life {
   readonly flow: FlowDefinition
   /** The flow run around it. */
   readonly parent: FlowLife | undefined
-  readonly #mirror: Mirror | undefined
-  readonly #previous: string | undefined
-  /** The store has it, or another one that it follows. */
-  #isKnown = false
-  readonly #inputs: Inputs
-  #scope: Scope
   /** How many flow runs it is in, itself included. */
   readonly depth: number
-  #controller = new AbortController()
-  #session: ExecutorSession | undefined
-  #accepts = false
-  #waitsForTurn = false
-  #interrupted: MintakaError | undefined
-  #interrupt: (() => void) | undefined
+  readonly #mirror: Mirror | undefined
+  readonly #previous: string | undefined
+  readonly #inputs: Inputs
+  readonly #scope: Scope
   readonly #waits = new Pause()
-  #context: FlowContext | undefined
+  #attempt = new FlowAttempt(this)
+  #turn: Turn | undefined
+  /** The store has it, or another one that it follows. */
+  #isKnown = false
   #created = false
   /** Gives the claim on its idempotency key back. */
   #giveBack: (() => Promise<void>) | undefined
-  #watched = false
 
   /** Starts a run of `flow`. Calls that may not be made throw at once; everything else happens to the run. */
   static start(flow: FlowDefinition, parameters: readonly unknown[], start: FlowStart): FlowLife {
@@ -94,7 +83,7 @@ export class FlowLife extends Life {
 
   private constructor(flow: FlowDefinition, parameters: readonly unknown[], start: FlowStart) {
     super()
-    const { engine, parent, scope } = start
+    const { engine, id, parent, scope } = start
     this.engine = engine
     this.logger = flow.logLevel ? atLevel(engine.logger, flow.logLevel) : engine.logger
     this.flow = flow
@@ -102,41 +91,26 @@ export class FlowLife extends Life {
     this.#previous = start.previous
     this.depth = parent ? parent.depth + 1 : 1
     this.#inputs = takeInputs(parameters, flow.waitFor, 'parameters')
-    this.#scope = { ...scope, flow: this, attempt: 0, task: undefined, taskName: undefined }
-    this.calls = new CallCounts(start.id)
+    this.#scope = { ...scope, flow: this, task: undefined, taskName: undefined }
+    this.calls = new CallCounts(id)
     this.done = new DoneRuns(flow.retries > 0)
     this.policy = start.continues?.policy ?? parent?.policy ?? defaultPolicy
     if (this.depth > engine.maxFlowDepth) throw tooDeep(this, engine.maxFlowDepth)
-    const now = engine.now()
+    const created = engine.now()
     const tags = unite(flow.tags, scope.tags)
-    this.#mirror = parent && new Mirror(parent, flow, start.id, this.#inputs, tags, now)
-    this.record = {
-      kind: 'flow-run',
-      id: start.id,
+    this.#mirror = parent && new Mirror(parent, flow, id, this.#inputs, tags, created)
+    this.record = newFlowRun(flow, {
+      id,
       name: flow.runName ?? engine.surroundings.newName(),
-      flowName: flow.name,
-      version: flow.version ?? versionOf(flow.file),
-      file: flow.file,
-      description: flow.description,
-      executor: flow.executor.name,
+      created,
+      tags,
       parentTaskRunId: this.#mirror?.record.id,
       parentFlowRunId: parent?.record.id,
-      parameters: parameters.length === 0 ? undefined : preview(parameters[0], 400),
-      idempotencyKey: flow.idempotencyKey,
-      deployment: flow.occasion?.deployment,
-      scheduledTime: flow.occasion?.scheduledTime,
-      created: now,
-      tags,
-      state: firstState(flow, now),
-      startTime: undefined,
-      endTime: undefined,
-      totalRunTimeMs: 0,
-      runCount: 0,
+      parameters,
       continues: start.continues?.id ?? start.previous,
-    }
-    this.future = new Future(this)
+    })
     this.#mirror?.follow(this)
-    if (flow.signal) this.#obey(flow.signal)
+    if (flow.signal) cancelOn(flow.signal, this, forget => this.whenOver(forget))
   }
 
   get executorName(): string {
@@ -144,7 +118,7 @@ export class FlowLife extends Life {
   }
 
   get session(): ExecutorSession {
-    return this.#session as ExecutorSession
+    return this.#attempt.session
   }
 
   /** Whether nothing will follow: the run has settled, or is about to, once the store has acknowledged its last state. */
@@ -157,41 +131,32 @@ export class FlowLife extends Life {
     const { parent } = this
     // One that may be on hold asks when it knows what it is: until then others have their turns.
     const mayHold = parent?.done.mayHold ?? false
-    const turn = mayHold ? undefined : parent?.session.turn?.()
-    let release: (() => void) | undefined
+    if (!mayHold) this.#turn = Turn.ask(parent?.session)
     try {
       await this.engine.ready
       if (this.engine.degraded) await this.#storeWorks()
-      if (this.#previous !== undefined) await this.#succeed(this.#previous)
+      if (this.#previous !== undefined) this.record.continues = await this.#predecessor(this.#previous)
       await this.#create()
       if (!this.#ended && this.#previous !== undefined) await this.#goOn(this.#previous)
       else if (!this.#ended && this.record.continues !== undefined) await this.#continue(this.record.continues)
       // What has been done before needs no turn.
       const asks = parent?.done.offers ?? false
-      if (!asks) release = await this.#turn(turn)
+      if (!asks) await this.#turn?.take()
       if (!this.#ended) await this.#inputsArrive()
       if (!this.#ended && asks && this.#previous === undefined) await this.#takeOver()
-      if (!this.#ended && asks) release = await this.#turn(mayHold ? parent?.session.turn?.() : turn)
-      while (!this.#ended) await this.#attempt()
+      if (!this.#ended && mayHold) this.#turn = Turn.ask(parent?.session)
+      if (!this.#ended && asks) await this.#turn?.take()
+      while (!this.#ended) await this.#carryOut()
     } catch (error) {
       await this.#lose(error)
     } finally {
-      if (release) release()
-      else void turn?.then(end => end())
+      this.#turn?.giveBack()
+      this.#turn?.pass()
     }
-  }
-
-  async #turn(turn: Promise<() => void> | undefined): Promise<(() => void) | undefined> {
-    this.#waitsForTurn = turn !== undefined
-    const release = await turn
-    this.#waitsForTurn = false
-    return release
   }
 
   async #create(): Promise<void> {
-    while (this.record.idempotencyKey !== undefined && !(await this.#isFirst())) {
-      if (await this.#followOther()) return
-    }
+    if (this.record.idempotencyKey !== undefined && !(await this.#isFirst())) return
     if (this.#ended) return
     this.#created = true
     this.#isKnown = true
@@ -204,9 +169,46 @@ export class FlowLife extends Life {
       await this.#giveBack?.().catch(() => {})
       throw error
     }
-    if (this.#interrupted && !this.#ended) await this.#propose(this.#interruptedState())
+    if (this.#attempt.interrupted && !this.#ended) await this.#propose(this.#interruptedBy(this.#attempt.interrupted))
     await this.#scheduledTime()
     if (!this.#ended && this.record.state.type === 'SCHEDULED') await this.#propose(states.pending(this.engine.now()))
+  }
+
+  /** Whether this is the run under its key. Else somebody carries that out, or has: its end is this run's end. */
+  async #isFirst(): Promise<boolean> {
+    const { id: engineId, store } = this.engine
+    const waiting = this.#waiting
+    for (;;) {
+      const holder = await holderOf(store, this.record.id, engineId, waiting.pause)
+      if (holder?.type === 'ours') {
+        this.#giveBack = holder.giveBack
+        return true
+      }
+      if (!holder) return false
+      this.#isKnown = true
+      const end = await endOf(store, this.record.id, waiting)
+      if (end === 'removed') continue
+      if (end) this.#endAs(end)
+      return false
+    }
+  }
+
+  #endAs(end: SettledState): void {
+    this.#mirror?.reflect(end)
+    const wasCalled = this.#mirror?.takeChild(this.record.id)
+    if (wasCalled && end.type === 'COMPLETED') this.#mirror?.reused()
+    this.#settle(end)
+  }
+
+  /** How it waits for another's run. */
+  get #waiting(): Waiting {
+    return {
+      pause: async () => {
+        await this.#pause(this.engine.now() + followEveryMs)
+        return !this.#ended
+      },
+      interrupted: () => this.#attempt.interrupted,
+    }
   }
 
   async #inputsArrive(): Promise<void> {
@@ -222,30 +224,46 @@ export class FlowLife extends Life {
 
   // --- what has been done before
 
-  async #continue(flowRunId: string): Promise<void> {
-    const { runs, failed } = await runsOf(this.engine.store, flowRunId)
-    this.done.continue(runs, this.policy, failed)
-    this.done.moved(await formerKeysOf(this.engine.store, flowRunId, this.flow.file))
+  /**
+   * The run that it continues: the flow run around it calls it again, because it did not complete there, and it takes the
+   * place of the run before it under its key.
+   */
+  #predecessor(previous: string): Promise<string> {
+    return predecessorOf(this.engine.store, previous, this.record.id, this.#waiting)
+  }
+
+  /** Goes on where the run before it under its key ended. */
+  async #goOn(previous: string): Promise<void> {
+    const { continues = previous } = this.record
+    this.#mirror?.takeChild(previous)
+    await this.#goOnFrom(continues, await resultOf(this.engine.store, continues), true)
   }
 
   /** Takes over what an equal call of the flow did before; or continues it, if it did not complete. */
   async #takeOver(): Promise<void> {
-    const { parent } = this
-    const call = this.#mirror?.record
-    if (!parent || !call) return
-    const match = await parent.onHold.match(call, this)
-    if (!match || this.#ended || this.#interrupted) return
-    if (match.type !== 'known') return parent.done.notKnown(call)
-    const { childFlowRunId, end } = match.run
-    if (childFlowRunId === undefined) return parent.done.ranAgain(call)
-    this.record.continues = childFlowRunId
+    const match = await this.#mirror?.match(this)
+    if (!match || this.#ended || this.#attempt.interrupted) return
+    const earlier = this.#mirror?.earlierOf(match)
+    if (!earlier) return
+    this.record.continues = earlier.id
     // What other code did in it, its tasks can tell: it is called again, and they are compared.
     const mayBeWhole = this.policy.code === 'any'
-    const completed =
-      match.run.completed?.() ?? (mayBeWhole ? await resultOf(this.engine.store, childFlowRunId) : undefined)
-    if (completed && (await this.#enterKnown(completed))) return parent.done.reused(call)
-    if (end !== 'not begun') parent.done.ranAgain(call)
-    await this.#continue(childFlowRunId)
+    const completed = earlier.completed() ?? (mayBeWhole ? await resultOf(this.engine.store, earlier.id) : undefined)
+    await this.#goOnFrom(earlier.id, completed, earlier.hadBegun)
+  }
+
+  /** Ends as that flow run did, if it has completed and the rules agree; or does what is left of it. */
+  async #goOnFrom(flowRunId: string, completed: Completed | undefined, hadBegun: boolean): Promise<void> {
+    if (completed && (await this.#enterKnown(completed))) return this.#mirror?.reused()
+    if (hadBegun) this.#mirror?.ranAgain()
+    await this.#continue(flowRunId)
+  }
+
+  async #continue(flowRunId: string): Promise<void> {
+    const { store } = this.engine
+    const { runs, failed } = await runsOf(store, flowRunId)
+    this.done.continue(runs, this.policy, failed)
+    this.done.moved(await formerKeysOf(store, flowRunId, this.flow.file))
   }
 
   /** Ends the run before it begins, if the rules agree. */
@@ -258,90 +276,47 @@ export class FlowLife extends Life {
     return true
   }
 
-  /** Whether another attempt may follow this one. */
-  get mayRetry(): boolean {
-    const { done, engine, flow, record } = this
-    return done.keeps && (record.runCount <= flow.retries || engine.hasAddedRules)
-  }
-
-  isIn(flow: object): boolean {
-    return this.parent === flow
-  }
-
-  override get isResting(): boolean {
-    if (!this.parent) return false
-    if (this.#waitsForTurn || this.parent.onHold.has(this)) return true
-    const { type } = this.record.state
-    const { edges } = this.#inputs
-    if (type === 'PENDING') return edges !== undefined && waitsForResting(edges, this.parent)
-    // Its body may wait for a run of the flow around it.
-    return type === 'RUNNING' && this.#accepts && this.children.lives.every(life => life.settled || life.isResting)
-  }
-
   /** Its calls are not those of the run that it continues: it ends, before any of these runs. */
   diverge(calls: readonly ComparedCall[]): void {
-    this.#noteDivergence(true)
+    noteDivergence(this, true)
     this.#stop(divergedFrom(this.record, calls))
   }
 
   /** Its calls have all been made. */
   #compare({ type }: BodyEnd): void {
-    this.#noteDivergence(type === 'returned')
+    noteDivergence(this, type === 'returned')
     if (this.record.divergence?.diverged && this.policy.divergence === 'fail')
-      this.#interrupted = divergedFrom(this.record, [])
+      this.#attempt.interrupted = divergedFrom(this.record, [])
   }
 
-  #noteDivergence(isWhole: boolean): void {
-    const report = this.done.report(isWhole)
-    if (!report) return
-    this.record.divergence = report
-    const sentence = divergenceSentence(this.record)
-    if (report.diverged) this.logger.warn(sentence, { run: this.record.id })
-    else this.logger.info(sentence)
-  }
+  // --- attempts
 
-  /** One attempt, its executor's session around it. Every way out is recorded. */
-  async #attempt(): Promise<void> {
-    const { executor } = this.flow
+  /** One attempt, its executor's session around it. */
+  async #carryOut(): Promise<void> {
     await this.#scheduledTime()
     if (this.engine.degraded) await this.#storeWorks()
     if (this.#ended) return
     this.logger.info(`Flow run '${this.record.name}' of flow '${this.record.flowName}' begins`)
-    let end: State
-    try {
-      this.logger.info(`Executor '${executor.name}' starts`)
-      const { id: flowRunId, name: flowRunName } = this.record
-      this.#session = await executor.start({ flowRunId, flowRunName, log: this.logger })
-    } catch (cause) {
-      const what = `The executor '${executor.name}' of flow '${this.flow.name}' could not start`
-      const error = new MintakaError('EXECUTOR_FAILED', `${what}: ${asError(cause).message}`, { cause })
-      return this.#propose(states.crashed(this.engine.now(), error))
-    }
-    try {
-      end = await this.#attemptBody()
-    } finally {
-      this.#accepts = false
-      this.logger.info(`Executor '${executor.name}' shuts down`)
-      await this.#closeSession()
-    }
+    const attempt = this.#attempt
+    const end = await attempt.inSession(() => this.#attemptBody(attempt))
     if (!this.#ended && end !== this.record.state) await this.#propose(end)
   }
 
-  async #attemptBody(): Promise<State> {
+  async #attemptBody(attempt: FlowAttempt): Promise<State> {
     if (!(await this.#begin())) return this.record.state
-    if (this.#interrupted) return this.#interruptedState()
-    this.#accepts = true
-    this.#scope = { ...this.#scope, attempt: this.record.runCount }
+    if (attempt.interrupted) return this.#interruptedBy(attempt.interrupted)
+    attempt.accepts = true
     this.children.startAfresh()
     this.calls.startAfresh()
     this.done.startAfresh()
     const stopTimer = this.#armDeadline()
-    const body = await this.#body()
+    const scope = { ...this.#scope, attempt: this.record.runCount }
+    const body = await attempt.untilInterrupted(() => runBody(this.flow, this.#inputs, scope))
     await this.children.end()
     stopTimer()
-    this.#accepts = false
-    if (!this.#interrupted) this.#compare(body)
-    if (this.#interrupted) return this.#interruptedState()
+    attempt.accepts = false
+    if (!attempt.interrupted) this.#compare(body)
+    if (attempt.interrupted) return this.#interruptedBy(attempt.interrupted)
     return finalState(this.engine.now(), await withValues(body), this.children.lives, this.children.letGo)
   }
 
@@ -363,76 +338,38 @@ export class FlowLife extends Life {
     }
   }
 
-  async #body(): Promise<BodyEnd> {
-    const interrupted = new Promise<BodyEnd>(resolve => {
-      this.#interrupt = () => resolve({ type: 'threw', error: this.#interrupted })
-      if (this.#interrupted) this.#interrupt()
-    })
-    return Promise.race([this.#runBody(), interrupted])
-  }
-
-  async #runBody(): Promise<BodyEnd> {
-    try {
-      const parameters = await parametersFor(this.flow, this.#inputs)
-      const value = scopes.run(this.#scope, () => this.flow.fn(...(parameters as [never])))
-      const returned = isObject(value) && isFuture(value) ? value : await value // a sync body's future is not unwrapped
-      await new Promise<void>(resolve => whenAllSettled(futuresIn(returned), resolve))
-      return { type: 'returned', value: returned }
-    } catch (error) {
-      return { type: 'threw', error }
-    }
-  }
-
-  async #closeSession(): Promise<void> {
-    const session = this.#session
-    this.#session = undefined
-    this.#keepStats(session)
-    try {
-      await session?.[Symbol.asyncDispose]()
-    } catch (error) {
-      this.logger.error(`Executor '${this.executorName}' could not shut down cleanly`, { error })
-    }
-  }
-
-  #keepStats(session: ExecutorSession | undefined): void {
-    try {
-      const stats = session?.stats?.()
-      if (!stats) return
-      this.record.executorStats = stats
-      publishStats({ flowRun: this.record, executor: this.executorName, stats })
-    } catch (error) {
-      this.logger.error(`Executor '${this.executorName}' could not tell how it did`, { error })
-    }
-  }
-
-  // --- what tasks and subflows ask of the flow run around them
+  // --- what its own runs, and those around it, ask it
 
   /** Lets a run be started in this one, or says why not. */
   admit(kind: 'Task' | 'Flow', called: string, attempt: number): void {
-    if (this.#interrupted) throw this.#interrupted
-    if (this.#accepts && this.#session && attempt === this.record.runCount) return
-    const { name } = this.record
-    const fix = 'Await what leads to the call before the flow returns.'
-    throw new MintakaError(
-      'FLOW_RUN_ENDED',
-      `${kind} '${called}' was called in flow run '${name}', which has ended. ${fix}`,
-      {
-        flow: this.record.flowName,
-      },
-    )
+    this.#attempt.admit(kind, called, attempt === this.record.runCount)
   }
 
+  /** What `flowContext()` gives in the body. */
   context(): FlowContext {
-    const { id, name } = this.record
-    const write = (level: LogLevel) => (message: string, fields?: Readonly<Record<string, unknown>>) =>
-      this.engine.logRun(this.logger, level, message, { flowRunId: id, fields })
-    this.#context ??= {
-      flowRunId: id,
-      flowRunName: name,
-      signal: this.#controller.signal,
-      log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
-    }
-    return this.#context
+    return this.#attempt.context()
+  }
+
+  /** Whether another attempt may follow this one. */
+  get mayRetry(): boolean {
+    const { done, engine, flow, record } = this
+    return done.keeps && (record.runCount <= flow.retries || engine.hasAddedRules)
+  }
+
+  isIn(flow: object): boolean {
+    return this.parent === flow
+  }
+
+  override get isResting(): boolean {
+    if (!this.parent) return false
+    if (this.#turn?.isAwaited || this.parent.onHold.has(this)) return true
+    const { type } = this.record.state
+    const { edges } = this.#inputs
+    if (type === 'PENDING') return edges !== undefined && waitsForResting(edges, this.parent)
+    // Its body may wait for a run of the flow around it.
+    return (
+      type === 'RUNNING' && this.#attempt.accepts && this.children.lives.every(life => life.settled || life.isResting)
+    )
   }
 
   // --- being stopped
@@ -446,26 +383,24 @@ export class FlowLife extends Life {
   }
 
   #stop(why: MintakaError): void {
-    if (this.#ended || this.#interrupted) return
-    this.#interrupted = why
+    const attempt = this.#attempt
+    if (this.#ended || attempt.interrupted) return
+    attempt.interrupted = why
     const running = this.record.state.type === 'RUNNING'
     if (running && why.code === 'CANCELLED') {
       const state = states.cancelling(this.engine.now(), this.record.runCount, why.message)
       this.#enter(state).catch(() => {}) // a store that refuses it refuses the last state too, and that one is awaited
     }
-    this.#controller.abort(why)
+    attempt.abort()
     const reason = why.code === 'DIVERGED' ? divergedAround(this.record) : why.message
     for (const child of this.children.lives) child.cancel(reason)
-    this.#interrupt?.()
-    if (!running && this.#created) void this.#propose(this.#interruptedState()).catch(error => this.#lose(error))
+    attempt.endBody()
+    if (!running && this.#created) void this.#propose(this.#interruptedBy(why)).catch(error => this.#lose(error))
     this.#waits.wake()
   }
 
-  #interruptedState(): State {
-    const why = this.#interrupted as MintakaError
-    const now = this.engine.now()
-    if (why.code === 'DIVERGED') return states.failed(now, why)
-    return why.code === 'TIMED_OUT' ? states.timedOut(now, why) : states.cancelled(now, why)
+  #interruptedBy(why: MintakaError): State {
+    return interruptedState(why, this.engine.now())
   }
 
   #armDeadline(): () => void {
@@ -475,12 +410,6 @@ export class FlowLife extends Life {
       const sentence = `Flow run '${this.record.name}' took longer than its ${timeoutMs} ms.`
       this.#stop(new MintakaError('TIMED_OUT', sentence, { timeoutMs }))
     })
-  }
-
-  #obey(signal: AbortSignal): void {
-    const cancel = () => this.cancel(signal.reason === undefined ? undefined : asError(signal.reason).message)
-    if (signal.aborted) return cancel()
-    this.whenOver(onAbort(signal, cancel))
   }
 
   // --- states
@@ -501,7 +430,7 @@ export class FlowLife extends Life {
   async #propose(to: State): Promise<void> {
     for (;;) {
       const now = this.engine.now()
-      const code = this.#interrupted?.code
+      const code = this.#attempt.interrupted?.code
       const retry = code === 'CANCELLED' || code === 'DIVERGED' ? undefined : this.flow
       const verdict = this.engine.propose({ run: this.record, from: this.record.state, to, now, retry })
       if (verdict.type === 'ACCEPT') return this.#enter(to)
@@ -517,7 +446,7 @@ export class FlowLife extends Life {
     enter(this.record, state)
     const ack = this.engine.store.appendState(this.record, state, this.#lateParameters(state))
     this.#mirror?.reflect(state)
-    if (state.name === 'AwaitingRetry') this.#startAfresh()
+    if (state.name === 'AwaitingRetry') this.#attempt = new FlowAttempt(this)
     if (ack) await ack
     if (isSettled(state)) this.#end(state)
     this.engine.changed(this.record, from, state)
@@ -529,56 +458,23 @@ export class FlowLife extends Life {
     return { parameters: argumentsToLookAt(this.#inputs)[0] }
   }
 
-  /** What stopped the last attempt does not stop the next. */
-  #startAfresh(): void {
-    this.#interrupted = undefined
-    this.#controller = new AbortController()
-    this.#context = undefined
-  }
-
   #end(state: SettledState): void {
-    const level = state.type === 'COMPLETED' ? 'info' : 'error'
-    const why = state.message === undefined ? '' : `: ${state.message}`
-    this.logger[level](`Flow run '${this.record.name}' finished in state ${state.name}${why}`)
-    this.#settleWatched(state)
+    logEnd(this.logger, this.record, state)
+    this.#settle(state)
   }
 
   /**
-   * A top-level run that fails with nobody watching is an unhandled rejection, as for any promise. One that is cancelled
-   * is what somebody asked for: another process perhaps, or the closing of the engine, which also tells what the store lost.
+   * A top-level run that fails is news. One that is cancelled is what somebody asked for: another process perhaps, or the
+   * closing of the engine, which also tells what the store lost.
    */
-  #settleWatched(state: SettledState): void {
-    const isNews = state.type !== 'COMPLETED' && state.type !== 'CANCELLED' && !this.engine.hasGivenUp
-    const unseen = isNews && !this.#watched && !this.parent
-    this.settle(state)
-    if (unseen) this.future.rejectUnwatched()
-  }
-
-  override watch(): void {
-    this.#watched = true
+  #settle(state: SettledState): void {
+    const { hasGivenUp } = this.engine
+    this.settleWatched(state, !this.parent && !hasGivenUp && state.type !== 'COMPLETED' && state.type !== 'CANCELLED')
   }
 
   protected override over(): void {
-    const { settled } = this
-    const call = this.#mirror?.record
-    if (call && settled && this.parent?.mayRetry) {
-      this.parent.done.keepSubflow(call, this.record.id, keptState(settled, this.record.id))
-      if (settled.type !== 'COMPLETED' && this.#isKnown) this.parent.done.fail(this.record.id)
-    }
-    this.parent?.children.over()
-    this.#whenOver?.()
-  }
-
-  #whenOver: (() => void) | undefined
-
-  /** Calls back when the run has settled, without counting as somebody who watches how. */
-  whenOver(callback: () => void): void {
-    if (this.settled) return callback()
-    const before = this.#whenOver
-    this.#whenOver = () => {
-      before?.()
-      callback()
-    }
+    if (this.settled) this.#mirror?.over(this.record.id, this.settled, this.#isKnown)
+    super.over()
   }
 
   /** The store refused, or we have a defect: the run must settle all the same. */
@@ -588,7 +484,7 @@ export class FlowLife extends Life {
     const crashed = states.crashed(this.engine.now(), error)
     // It cannot be resumed before it has ended in the store as well.
     if (this.#created && !this.#ended) await this.#enter(crashed).catch(() => {})
-    if (!this.settled) this.#settleWatched(crashed)
+    if (!this.settled) this.#settle(crashed)
   }
 
   override leave(why: ProcessEnd): void {
@@ -598,125 +494,4 @@ export class FlowLife extends Life {
     if (this.#created) this.#enter(state).catch(() => {})
     else this.#mirror?.reflect(state) // the flow run around it knows it already
   }
-
-  // --- idempotency: one run per key, wherever it runs
-
-  /** Whether this is the run under its key. Else it follows the one that is. */
-  async #isFirst(): Promise<boolean> {
-    const { id: engineId, store } = this.engine
-    const holder = await holderOf(store, this.record.id, engineId, () => this.#pauses())
-    if (holder?.type === 'ours') this.#giveBack = holder.giveBack
-    return holder?.type === 'ours'
-  }
-
-  async #pauses(): Promise<boolean> {
-    await this.#pause(this.engine.now() + followEveryMs)
-    return !this.#ended
-  }
-
-  /**
-   * The flow run around it calls it again, because it did not complete there: it takes the place of the run before it under
-   * its key, once that has ended, or of one that somebody has continued that with.
-   */
-  async #succeed(previous: string): Promise<void> {
-    const { store } = this.engine
-    let last = previous
-    let follower = new Follower(store, last)
-    while (!this.#interrupted) {
-      const stored = await follower.look()
-      this.record.continues = last
-      if (stored && !isSettled(stored.run.state)) {
-        await this.#pauses()
-        continue
-      }
-      if (!stored || stored.run.state.type === 'COMPLETED') return
-      const next = await continuationOf(store, last, this.record.id, async () => {
-        await this.#pauses()
-        return this.#interrupted === undefined
-      })
-      if (next === this.record.id) return
-      last = next
-      follower = new Follower(store, last)
-    }
-  }
-
-  /** Goes on where the run before it under its key ended. */
-  async #goOn(previous: string): Promise<void> {
-    const { parent } = this
-    const call = this.#mirror?.record
-    const { continues = previous } = this.record
-    if (call) parent?.done.takeChild(call, previous)
-    const completed = await resultOf(this.engine.store, continues)
-    if (completed && (await this.#enterKnown(completed))) return call && parent?.done.reused(call)
-    if (call) parent?.done.ranAgain(call)
-    await this.#continue(continues)
-  }
-
-  /** Somebody else carries this run out, or has: its end is this run's end. `false`: it has been removed, so it may be begun. */
-  async #followOther(): Promise<boolean> {
-    const { store } = this.engine
-    this.#isKnown = true
-    const follower = new Follower(store, this.record.id)
-    let isAskedToStop = false
-    while (!this.#ended) {
-      const other = await follower.look()
-      if (!other) return false
-      if (this.#interrupted && !isAskedToStop) {
-        isAskedToStop = true
-        await store.post(other.owner, { type: 'cancel', runId: this.record.id, reason: this.#interrupted.message })
-      }
-      if (isSettled(other.run.state)) {
-        this.#mirror?.reflect(other.run.state)
-        const call = this.#mirror?.record
-        const wasCalled = call && this.parent?.done.takeChild(call, this.record.id)
-        if (wasCalled && other.run.state.type === 'COMPLETED') this.parent?.done.reused(call)
-        this.#settleWatched(other.run.state)
-        return true
-      }
-      await this.#pause(this.engine.now() + followEveryMs)
-    }
-    return true
-  }
-}
-
-/** How far behind its time a run begins that is Late. */
-const lateAfterMs = 5000
-
-function firstState({ occasion }: FlowDefinition, now: number): State {
-  const { scheduledTime } = occasion ?? {}
-  if (scheduledTime === undefined) return states.pending(now)
-  return now - scheduledTime > lateAfterMs ? states.late(now, scheduledTime) : states.scheduled(now, scheduledTime)
-}
-
-/** A flow ends with values: results that have stayed elsewhere are fetched, before their executor closes. */
-async function withValues(body: BodyEnd): Promise<BodyEnd> {
-  if (body.type === 'threw') return body
-  try {
-    await fetchHeld(futuresIn(body.value))
-    await fetchHeldIn(body.value)
-    return body
-  } catch (error) {
-    return { type: 'threw', error }
-  }
-}
-
-/** What a later attempt takes over, whatever becomes of the result in this one. */
-function keptState(settled: SettledState, from: string): Completed | undefined {
-  const completed = cachedState(settled, from)
-  return completed && states.cached(completed.timestamp, keptCopy(completed.result), from)
-}
-
-/** What a later run takes over of one that has completed. */
-function cachedState(state: State, from: string): Completed | undefined {
-  if (state.type !== 'COMPLETED' || isNotPersisted(state.result)) return undefined
-  return states.cached(state.timestamp, state.result, from)
-}
-
-async function resultOf(store: Store, flowRunId: string): Promise<Completed | undefined> {
-  const stored = await store.getFlowRun(flowRunId)
-  return stored && cachedState(stored.run.state, flowRunId)
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }

@@ -1,33 +1,21 @@
-import { statSync } from 'node:fs'
-import { join } from 'node:path'
 import type { LogEntry } from '../core/logger.js'
 import type { FlowRun, Run, TaskRun } from '../core/run.js'
 import { isSettled } from '../core/state.js'
 import { type BriefTaskRun, type FlowRunFilter, fits, type StoredRun, type StoreSurroundings } from '../core/store.js'
 import { briefRunsIn } from './brief-runs.js'
-import { addFlow, type Catalogue, type CataloguedFlow, catalogued, emptyCatalogue, readCatalogue } from './catalogue.js'
-import { namesIn } from './files.js'
-import { History, type HistoryEntry } from './history.js'
-import { type JournalFiles, journalsOf } from './journal-files.js'
-import { type FlowEntry, JournalReader } from './journal-reader.js'
-import { headerOf } from './journal-state.js'
+import { addFlow, type CataloguedFlow, catalogued } from './catalogue.js'
+import { DamageReport } from './damage-report.js'
+import type { History, HistoryEntry } from './history.js'
+import type { FlowEntry, JournalReader } from './journal-reader.js'
 import { callOf } from './line-bytes.js'
 import type { ValueCodec } from './line-values.js'
 import { hasMoved } from './moved.js'
 import { isDead } from './process-id.js'
-import { rebuild } from './rebuild.js'
 import { logsIn, type Scan, taskRunIn, taskRunsIn } from './run-lines.js'
-import type { Damage } from './whole-lines.js'
+import { type Snapshot, Snapshots } from './snapshots.js'
 
 export interface ReadingSurroundings extends Pick<StoreSurroundings, 'warn'> {
   readonly codec: ValueCodec
-}
-
-/** One state of the folder: what is asked about it is answered from it alone, whatever others read meanwhile. */
-interface Snapshot {
-  readonly catalogue: Catalogue
-  readonly history: History
-  readonly readers: readonly JournalReader[]
 }
 
 /** How often a question is asked again when files have gone in the middle of it. */
@@ -38,28 +26,17 @@ const attempts = 100
  * of which it remembers how far it has read them, and from the history. It takes no locks and changes nothing.
  */
 export class Reading {
-  readonly #folder: string
-  readonly #journals: string
   readonly #surroundings: ReadingSurroundings
   readonly #flush: () => void
-  readonly #readers = new Map<string, JournalReader>()
-  #catalogue: Catalogue = emptyCatalogue()
-  /** Tells whether the file of the catalogue is still the one that has been read. */
-  #seen = ''
-  #history: History
-  readonly #checked = new Set<string>()
-  /** What has been told of damage. */
-  readonly #told = new Set<string>()
-  #damage: Damage[] = []
-  #refreshing: Promise<unknown> = Promise.resolve()
+  readonly #report: DamageReport
+  readonly #snapshots: Snapshots
 
   /** `flush` writes what this process has not written yet; it is called before anything is read. */
   constructor(folder: string, surroundings: ReadingSurroundings, flush: () => void) {
-    this.#folder = folder
-    this.#journals = join(folder, 'journals')
     this.#surroundings = surroundings
     this.#flush = flush
-    this.#history = this.#historyOf(this.#catalogue)
+    this.#report = new DamageReport(folder, surroundings.warn)
+    this.#snapshots = new Snapshots(folder, this.#report)
   }
 
   /** Flow runs, newest first. */
@@ -213,122 +190,22 @@ export class Reading {
     for (let attempt = 1; ; attempt += 1) {
       let snapshot: Snapshot | undefined
       try {
-        snapshot = await this.#refresh()
+        snapshot = await this.#snapshots.take()
         return await answer(snapshot)
       } catch (error) {
         if (attempt === attempts || !hasMoved(error)) throw error
       } finally {
-        // Another question may have replaced `#history` meanwhile: it is this one that holds files open.
+        // Another question may have made a newer history meanwhile: it is this one that holds files open.
         snapshot?.history.rest()
-        this.#tell()
+        this.#report.tell()
       }
     }
-  }
-
-  /** Reads what has been added since. One at a time: readers remember offsets. */
-  #refresh(): Promise<Snapshot> {
-    const refreshed = this.#refreshing.then(async () => {
-      do {
-        await this.#readCatalogue()
-        await this.#readJournals()
-        // What is folded now is removed when the next folding is done: then some of it may have been missed.
-      } while (generationIn(this.#path) > this.#catalogue.generation + 1)
-      return { catalogue: this.#catalogue, history: this.#history, readers: [...this.#readers.values()] }
-    })
-    this.#refreshing = refreshed.catch(() => {})
-    return refreshed
-  }
-
-  async #readCatalogue(): Promise<void> {
-    const seen = stampOf(this.#path)
-    if (seen === this.#seen) return
-    const { catalogue, damaged } = readCatalogue(this.#path)
-    // Without it the history still tells what there is.
-    const rebuilt = catalogue ? undefined : await rebuild(this.#folder)
-    this.#catalogue = catalogue ?? rebuilt!.catalogue
-    if (damaged) this.#warnOnce(`The catalogue ${this.#path} is damaged. What it held is read from the history.`)
-    this.#seen = seen
-    this.#history = this.#historyOf(this.#catalogue, rebuilt?.indexes)
-  }
-
-  #historyOf(catalogue: Catalogue, indexes?: ReadonlyMap<string, Buffer>): History {
-    const seen = this.#seen
-    return new History(this.#folder, catalogue, {
-      onDamage: damage => this.#damage.push(damage),
-      isCurrent: () => seen === this.#seen && stampOf(this.#path) === seen,
-      checked: this.#checked,
-      indexes,
-    })
-  }
-
-  async #readJournals(): Promise<void> {
-    const journals = journalsOf(namesIn(this.#journals))
-    for (const name of this.#readers.keys()) if (!journals.has(name)) this.#readers.delete(name)
-    for (const files of journals.values()) {
-      const reader = await this.#readerOf(files)
-      if (!reader || reader.finished) continue
-      await reader.refresh(files)
-      this.#damage.push(...reader.damage.filter(damage => !this.#told.has(keyOf(damage))))
-    }
-  }
-
-  /** The reader of a journal; `undefined`: the history has all of it. */
-  async #readerOf(files: JournalFiles): Promise<JournalReader | undefined> {
-    const { name } = files
-    const folded = this.#catalogue.folded.filter(({ journal }) => journal === name)
-    let upTo = 0
-    if (folded.length > 0) {
-      const created = (await headerOf(this.#journals, files))?.created ?? 0
-      const its = folded.filter(each => each.created === created)
-      if (its.some(each => each.upTo === undefined)) {
-        this.#readers.delete(name)
-        return undefined
-      }
-      upTo = Math.max(0, ...its.map(each => each.upTo ?? 0))
-    }
-    let reader = this.#readers.get(name)
-    if (reader?.upTo !== upTo) reader = undefined
-    if (!reader) this.#readers.set(name, (reader = new JournalReader(this.#journals, name, upTo)))
-    return reader
-  }
-
-  #tell(): void {
-    const byPath = new Map<string, Damage[]>()
-    for (const damage of this.#damage) {
-      if (this.#told.has(keyOf(damage))) continue
-      this.#told.add(keyOf(damage))
-      byPath.set(damage.path, [...(byPath.get(damage.path) ?? []), damage])
-    }
-    this.#damage = []
-    for (const [path, places] of byPath) {
-      const [first] = places
-      const what = places.length === 1 ? `1 line of ${path} is` : `${places.length} lines of ${path} are`
-      const isIndex = path.startsWith(join(this.#folder, 'index'))
-      this.#surroundings.warn(
-        isIndex
-          ? `The index ${path} is damaged. It is made anew from the history; 'mintaka store rebuild' does that for good.`
-          : `${what} damaged and left out, at byte ${first!.offset}${places.length > 1 ? ' and later' : ''}.`,
-        { path, offset: first!.offset, places: places.length },
-      )
-    }
-  }
-
-  #warnOnce(message: string): void {
-    if (this.#told.has(message)) return
-    this.#told.add(message)
-    this.#surroundings.warn(message)
-  }
-
-  get #path(): string {
-    return join(this.#folder, 'catalogue.json')
   }
 
   get #codec() {
     return this.#surroundings.codec
   }
 }
-
-const keyOf = ({ path, offset }: Damage) => `${path}:${offset}`
 
 function isHistory(entry: FlowEntry | HistoryEntry): entry is HistoryEntry {
   return 'segment' in entry
@@ -341,14 +218,4 @@ function isOwnerGone({ finished, header, isLeft }: JournalReader): boolean {
 
 function withOwner<R extends Run>(stored: StoredRun<R>, isGone: boolean): StoredRun<R> {
   return isGone && !isSettled(stored.run.state) ? { ...stored, ownerGone: true } : stored
-}
-
-/** Changes whenever the file is replaced. */
-function stampOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
-  return stat ? `${stat.ino} ${stat.mtimeNs} ${stat.size}` : 'none'
-}
-
-function generationIn(path: string): number {
-  return readCatalogue(path).catalogue?.generation ?? 0
 }

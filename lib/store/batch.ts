@@ -1,46 +1,18 @@
-import type { RunInput } from '../core/run.js'
 import type { State } from '../core/state.js'
 import { type CallRecord, type TaskCalls, taskRunStem } from '../core/task-calls.js'
+import { type Inputs, inputsOf, noInputs, sizeOf } from './batch-inputs.js'
+import { isPlain, type RowKind, rowKinds } from './batch-rows.js'
 import { Counts, Times } from './columns.js'
 import type { Journal, OpenLine } from './journal.js'
 import { quoted } from './line.js'
 import { type ValueCodec, valueText } from './line-values.js'
 
-/** What a row of a batch is: a letter. The rows stand in the order in which things happened. */
-export const rowKinds = {
-  pending: 'P',
-  running: 'R',
-  /** COMPLETED with a result that is plain JSON and short. */
-  plain: 'C',
-  /** COMPLETED with a result as the codec has written it. */
-  coded: 'O',
-  /** COMPLETED with a result that has a file. */
-  file: 'F',
-  /** COMPLETED with `undefined`. */
-  nothing: 'V',
-  /** COMPLETED with a result that nobody wanted to keep. */
-  unwanted: 'N',
-  /** COMPLETED with a result that could not be kept. */
-  refused: 'X',
-} as const
-
-export type RowKind = (typeof rowKinds)[keyof typeof rowKinds]
-
 /** How many rows a batch may have, and how many characters its values and tasks; then it is written. */
 const maxRows = 16 * 1024
 const maxCharacters = 256 * 1024
 
-/** The longest string that is kept as it is until the batch is written. */
-const maxString = 1024
-
 /** How many of its last tasks a batch looks through for the one of a call. */
 const maxLookedThrough = 8
-
-/** An argument: its preview, of which a number has the digits; or what it is, in full. */
-export type Input = string | number | RunInput
-/** Those of a call; one that has no more to say than its preview stands alone. */
-export type Inputs = string | number | readonly Input[]
-const noInputs: readonly Input[] = []
 
 /** A task of a batch: consecutive calls of it, counted from `dk`. */
 interface Called {
@@ -186,8 +158,7 @@ export class Batch implements OpenLine {
   #addInputs(inputs: Inputs): void {
     this.#inputs.push(inputs)
     if (inputs !== noInputs) this.#anyInputs = true
-    if (typeof inputs === 'object') for (const input of inputs) this.#characters += sizeOf(input)
-    else this.#characters += sizeOf(inputs)
+    this.#characters += sizeOf(inputs)
   }
 
   /** What kind of row a result needs. What may change later becomes text here. */
@@ -262,31 +233,6 @@ function taskField({ calls: { taskName, taskKey, tags, runName, version, capture
   return `{${name},"task":${quoted(taskName)},"key":${quoted(taskKey)},"dk":${dk}${tagged}${coded}${holding}}`
 }
 
-function inputsOf(run: CallRecord): Inputs {
-  const { constants } = run
-  if (constants?.length === 0) return noInputs
-  const first = constants?.[0]
-  if (constants?.length === 1 && isPlainNumber(first)) return first
-  const { inputs } = run // once: a record may describe its inputs only when it is asked
-  if (inputs.length === 0) return noInputs
-  const described = inputs.map(shortened)
-  return described.length === 1 && typeof described[0] === 'string' ? described[0] : described
-}
-
-/** A preview of the argument at that place is its text; anything else says itself what it is. */
-function shortened(input: RunInput, index: number): Input {
-  const { name, runs, preview } = input
-  return runs === undefined && preview !== undefined && name === String(index) ? preview : input
-}
-
-function sizeOf(input: Input): number {
-  if (typeof input === 'number') return 0
-  if (typeof input === 'string') return input.length
-  let size = 20 + (input.preview?.length ?? 0)
-  for (const run of input.runs ?? []) size += run.length + 3
-  return size
-}
-
 function areEqual(one: TaskCalls, other: TaskCalls): boolean {
   return (
     one.taskKey === other.taskKey &&
@@ -297,23 +243,4 @@ function areEqual(one: TaskCalls, other: TaskCalls): boolean {
     one.tags.length === other.tags.length &&
     one.tags.every((tag, index) => tag === other.tags[index])
   )
-}
-
-/** Whether JSON carries a result exactly, and it is small and never changes. */
-function isPlain(result: unknown): boolean {
-  switch (typeof result) {
-    case 'number':
-      return isPlainNumber(result)
-    case 'string':
-      return result.length <= maxString
-    case 'boolean':
-      return true
-    default:
-      return result === null
-  }
-}
-
-/** Whether JSON carries a number exactly. */
-function isPlainNumber(value: unknown): value is number {
-  return Number.isFinite(value) && !Object.is(value, -0)
 }

@@ -8,6 +8,7 @@ import { journalName, segmentName } from './journal-names.js'
 import { seal } from './seal.js'
 import { type JournalFs, Segment } from './segment.js'
 import { isOfTheFile, Trouble, whyAndFix } from './trouble.js'
+import { type Chunk, Unsynced } from './unsynced.js'
 
 export interface SegmentsOptions {
   /** Where its segments are. */
@@ -41,19 +42,6 @@ const defaultSegmentBytes = 4 * 1024 * 1024
 /** Room that is made at once where every state is synced, in bytes. */
 const roomAhead = 64 * 1024
 
-/** Lines that go out in one write, and who waits for them. */
-interface Chunk {
-  readonly bytes: Buffer
-  group: Group | undefined
-}
-
-/** Lines that are in a segment, and perhaps not on the disk. */
-interface Unsynced extends Chunk {
-  readonly segment: Segment
-  /** Counts them all, over all segments. */
-  readonly number: number
-}
-
 /**
  * The files of a journal, which follow each other.
  *
@@ -72,10 +60,7 @@ export class Segments {
   /** What has not been written, oldest first. */
   #pending: Chunk[] = []
   #pendingBytes = 0
-  /** What has been written, but is not known to be on the disk. */
-  #unsynced: Unsynced[] = []
-  #unsyncedBytes = 0
-  #writes = 0
+  readonly #unsynced = new Unsynced()
   #syncing: Promise<void> | undefined
   #trouble: Trouble | undefined
   #dropped = 0
@@ -107,7 +92,7 @@ export class Segments {
 
   /** When all that was added is safe. */
   acknowledged(): Ack {
-    const last = this.#pending.at(-1) ?? (this.#options.durability === 'power' ? this.#unsynced.at(-1) : undefined)
+    const last = this.#pending.at(-1) ?? (this.#options.durability === 'power' ? this.#unsynced.last : undefined)
     if (last) this.#trouble?.isAwaited()
     return last && (last.group ??= newGroup()).promise
   }
@@ -153,8 +138,8 @@ export class Segments {
       this.#fail(cause)
       return this.#sync()
     }
-    if (this.#unsyncedBytes > maxUnsynced && !this.#syncNow()) return
-    if (this.#trouble && (!this.#trouble.untilSynced || this.#unsynced.length === 0)) this.#recover()
+    if (this.#unsynced.bytes > maxUnsynced && !this.#syncNow()) return
+    if (this.#trouble && (!this.#trouble.untilSynced || !this.#unsynced.first)) this.#recover()
     this.#sync()
   }
 
@@ -177,8 +162,7 @@ export class Segments {
     this.#pendingBytes -= length
     const waits = isWhole && this.#options.durability === 'power' ? group : undefined
     const part = isWhole ? bytes : bytes.subarray(0, length)
-    this.#unsynced.push({ bytes: part, group: waits, segment, number: ++this.#writes })
-    this.#unsyncedBytes += length
+    this.#unsynced.add({ bytes: part, group: waits }, segment)
     if (isWhole && !waits) group?.resolve()
   }
 
@@ -212,17 +196,17 @@ export class Segments {
   #endSegment(segment: Segment): void {
     if (this.#segment === segment) this.#segment = undefined
     segment.trim() // at once: on a full disk the next one needs that room
-    if (!this.#unsynced.some(each => each.segment === segment)) segment.end()
+    if (!this.#unsynced.isIn(segment)) segment.end()
   }
 
   // --- the disk
 
   /** Brings what has been written to the disk: one `fdatasync` at a time, for all that was written before it. */
   #sync(): void {
-    const [first] = this.#unsynced
+    const { first } = this.#unsynced
     if (this.#syncing || !first) return
     const { segment } = first
-    const last = this.#lastIn(segment)
+    const last = this.#unsynced.lastIn(segment)
     this.#syncing = new Promise(resolve => {
       segment.sync(failure => {
         this.#syncing = undefined
@@ -236,7 +220,7 @@ export class Segments {
 
   /** The same for everything, now. */
   #syncNow(): boolean {
-    for (let first = this.#unsynced[0]; first; first = this.#unsynced[0]) {
+    for (let first = this.#unsynced.first; first; first = this.#unsynced.first) {
       const { segment } = first
       try {
         segment.syncNow()
@@ -244,24 +228,16 @@ export class Segments {
         this.#suspect(segment, failure)
         return false
       }
-      this.#synced(segment, this.#lastIn(segment))
+      this.#synced(segment, this.#unsynced.lastIn(segment))
     }
     return true
   }
 
-  #lastIn(segment: Segment): number {
-    return this.#unsynced.findLast(each => each.segment === segment)?.number ?? 0
-  }
-
   /** The disk has everything up to that write, which was into that segment. */
   #synced(segment: Segment, last: number): void {
-    const next = this.#unsynced.findIndex(({ number }) => number > last)
-    for (const { bytes, group } of this.#unsynced.splice(0, next < 0 ? this.#unsynced.length : next)) {
-      this.#unsyncedBytes -= bytes.length
-      group?.resolve()
-    }
+    this.#unsynced.reached(last)
     if (segment !== this.#segment) this.#endSegment(segment)
-    if (this.#trouble?.untilSynced && this.#unsynced.length === 0) this.#syncWorks(this.#trouble)
+    if (this.#trouble?.untilSynced && !this.#unsynced.first) this.#syncWorks(this.#trouble)
   }
 
   /** What has come meanwhile has waited for this. */
@@ -273,13 +249,10 @@ export class Segments {
 
   /** What the disk does not have for certain is written once more, into the next segment. */
   #suspect(segment: Segment, failure: unknown): void {
-    const again = this.#unsynced
-    const segments = new Set(again.map(each => each.segment))
+    const { segments, bytes } = this.#unsynced
     if (segment !== this.#segment && !segments.has(segment)) return // it has been left behind already
-    this.#unsynced = []
-    this.#pending.unshift(...again.map(({ bytes, group }) => ({ bytes, group })))
-    this.#pendingBytes += this.#unsyncedBytes
-    this.#unsyncedBytes = 0
+    this.#pending.unshift(...this.#unsynced.take())
+    this.#pendingBytes += bytes
     if (this.#segment) segments.add(this.#segment)
     for (const each of segments) this.#endSegment(each)
     this.#fail(failure, true)
@@ -299,7 +272,7 @@ export class Segments {
     const { folder, warn, onDegraded } = this.#options
     const message = `The journal ${this.#path} could not be written: ${whyAndFix(cause, folder)}`
     const trouble = new Trouble(new MintakaError('STORE_WRITE_FAILED', message, { cause }), () => this.#attempt())
-    if ([...this.#pending, ...this.#unsynced].some(({ group }) => group)) trouble.isAwaited()
+    if (this.#unsynced.isAwaited || this.#pending.some(({ group }) => group)) trouble.isAwaited()
     if (this.#closed) return trouble
     warn(`${message} Nothing is lost so far: what is to be written waits, and is tried again by itself.`, { cause })
     onDegraded?.(message, trouble.over)
@@ -316,12 +289,11 @@ export class Segments {
 
   /** Gives everything back, and tells those who still wait that it was in vain. */
   #giveUp(): readonly Buffer[] {
-    const lost: Chunk[] = [...this.#unsynced, ...this.#pending]
-    const segments = new Set(this.#unsynced.map(each => each.segment))
+    const { segments } = this.#unsynced
+    const lost: Chunk[] = [...this.#unsynced.take(), ...this.#pending]
     if (this.#segment) segments.add(this.#segment)
     for (const segment of segments) segment.end()
     this.#segment = undefined
-    this.#unsynced = []
     this.#pending = []
     for (const { group } of lost) group?.reject(this.#trouble?.error as MintakaError)
     this.#trouble?.end()

@@ -80,6 +80,13 @@ export class HeldCalls {
     return true
   }
 
+  /** Takes back all that have not begun, but for call `kept`. */
+  takeBackAll(kept?: number): Job[] {
+    const back = [...this].filter(job => job.n !== kept && this.takeBack(job))
+    for (const job of back) job.place = 'queue'
+    return back
+  }
+
   /** Lets go of those that are left, which nobody will carry out any more. */
   abandon(): Job[] {
     const jobs = [...this]
@@ -93,6 +100,27 @@ export class HeldCalls {
     let n = this.first
     while (n !== this.next && (slots.hasEnded(n) || slots.isTakenBack(n))) n = after(n)
     return n !== this.next && slots.isRunning(n) ? this.at(n) : undefined
+  }
+
+  /** Tells the one that runs that it has begun. Gives when, epoch milliseconds; `undefined`: none runs. */
+  tellBegun(): number | undefined {
+    const { running } = this
+    const at = running && this.slots.begunAt(running.n)
+    running?.began(at)
+    return at
+  }
+
+  /** Whether one has not been told that it has begun, or waits behind another. */
+  get needsReports(): boolean {
+    const { left, running } = this
+    return left > 1 || (left === 1 && !(running?.wasReported ?? false))
+  }
+
+  /** The lowest priority among them. */
+  get lowestPriority(): number {
+    let lowest = Number.POSITIVE_INFINITY
+    for (const job of this) lowest = Math.min(lowest, job.work.priority)
+    return lowest
   }
 
   /** How many have not begun and may be taken back: none before the first of them has. */

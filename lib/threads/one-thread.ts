@@ -1,4 +1,10 @@
-import { MessageChannel, type MessagePort, type ResourceLimits, type Worker } from 'node:worker_threads'
+import {
+  MessageChannel,
+  type MessagePort,
+  type ResourceLimits,
+  receiveMessageOnPort,
+  type Worker,
+} from 'node:worker_threads'
 import type { Piscina as PiscinaType } from 'piscina'
 import { withoutPreloads } from '../core/preloads.js'
 import type { Code, Notice, ThreadStart } from './protocol.js'
@@ -68,6 +74,13 @@ export class OneThread {
       cause ??= error
       void this.worker.terminate() // its file has loaded, and failed
     })
+  }
+
+  /** What it has posted that has not been told of: for those who cannot wait for the event loop. */
+  *posted(): Iterable<Notice> {
+    for (let entry = receiveMessageOnPort(this.port); entry; entry = receiveMessageOnPort(this.port)) {
+      yield entry.message as Notice
+    }
   }
 
   /** Ends the thread, whatever runs in it. Resolves when nothing does any more. */

@@ -1,16 +1,17 @@
-import { receiveMessageOnPort } from 'node:worker_threads'
 import type { Outcome } from '../core/executor.js'
 import { fromWire } from '../values/wire.js'
 import { publishBatch, publishThreadEnd, publishThreadLost, publishThreadStart } from './channels.js'
+import { Ends } from './ends.js'
 import { HeldCalls } from './held-calls.js'
 import type { Job } from './job.js'
-import { Kins } from './kins.js'
+import { Lookout } from './lookout.js'
 import { crashed, isCloneError, notSendable, setupFailed, workerLost } from './losses.js'
 import { OneThread, type PiscinaClass, type WorkerOptions } from './one-thread.js'
-import { mayGather, mayRefill, netMs, patienceMs } from './policy.js'
-import { look, type Notice, type Parcel, type Reply } from './protocol.js'
+import { Packer } from './packer.js'
+import { mayRefill, patienceMs } from './policy.js'
+import { look, type Notice } from './protocol.js'
 import { pass } from './said.js'
-import { form, Slots } from './slots.js'
+import { Slots } from './slots.js'
 
 export interface ThreadOptions extends WorkerOptions {
   /** How long code that was asked to stop may go on before its thread is ended. Default 500. */
@@ -37,14 +38,6 @@ export interface ThreadHome {
   onUnready(jobs: readonly Job[], error: unknown): void
 }
 
-/** A call that has ended, and how. */
-interface Ended {
-  readonly job: Job
-  readonly outcome: Outcome
-  readonly startedAt: number | undefined
-  readonly endedAt: number
-}
-
 /**
  * One thread and the calls it holds, which it runs one at a time in the order in which they came. Once it has lost or
  * ended its thread, it is of no more use.
@@ -64,29 +57,22 @@ export class Thread {
   private readonly options: ThreadOptions
   private readonly home: ThreadHome
   private readonly held: HeldCalls
-  /** The numbers of the codes that the worker has. */
-  private readonly known = new Set<number>()
-  private readonly kins = new Kins()
-  private readonly replies = new Map<number, Reply>()
-  /** How long its calls have taken of late, on average. */
-  private meanMs = Number.POSITIVE_INFINITY
-  /** The least that one of them has taken, of those found last and of those found before: one may have been held up. */
-  private leastMs: readonly [number, number] = [0, 0]
+  private readonly packer: Packer
+  private readonly ends: Ends
+  private readonly lookout: Lookout
   private hasBegun = false
   /** Whether its home knows that it holds no calls. */
   private isFree = false
   private isPreparing = false
-  /** Found, and not yet settled. */
-  private ended: Ended[] = []
-  /** Looks for ends of which the thread could not tell. */
-  private net: NodeJS.Timeout | undefined
-  private isHarvesting = false
   private ending: Promise<void> | undefined
 
   constructor(Piscina: PiscinaClass, options: ThreadOptions, home: ThreadHome) {
     const memory = new SharedArrayBuffer(Slots.bytes)
     this.slots = new Slots(memory)
     this.held = new HeldCalls(this.slots, this)
+    this.packer = new Packer(this.slots)
+    this.ends = new Ends(this.slots, this.held, () => this.drain())
+    this.lookout = new Lookout(this.slots, this.held, this.ends, () => this.onLook())
     this.options = options
     this.home = home
     this.isReady = options.setup === undefined
@@ -117,10 +103,7 @@ export class Thread {
   carryOut(jobs: readonly Job[]): void {
     this.isFree = false
     const first = this.held.number(jobs)
-    const args: unknown[] = []
-    for (const job of jobs) this.pack(job, args)
-    const { at, kins } = this.kins.take()
-    const parcel: Parcel = [first, jobs.length, at, kins, args]
+    const parcel = this.packer.pack(first, jobs)
     // Before it can begin: it may be through before this goes on.
     this.slots.want()
     try {
@@ -134,20 +117,9 @@ export class Thread {
     this.slots.ring()
   }
 
-  /** What it shares with others by its place, numbers to its slot, its arguments to those of the others. */
-  private pack(job: Job, args: unknown[]): void {
-    const { code, number } = job.code
-    const newCode = this.known.has(number) ? undefined : code
-    if (newCode) this.known.add(number)
-    const { call, args: own } = job.work
-    this.slots.offer(job.n, this.kins.placeOf(job, newCode), call.idNumber ?? 0, call.nameNumber ?? 0)
-    if (job.wire !== undefined) args.push(job.wire)
-    else for (const arg of own) args.push(arg)
-  }
-
   /** The number of a code will mean another code. */
   forget(number: number): void {
-    this.known.delete(number)
+    this.packer.forget(number)
   }
 
   /** How many of its calls have not begun and may be taken back: none before the first of them has. */
@@ -162,21 +134,12 @@ export class Thread {
 
   /** The lowest priority among its calls. */
   get lowestPriority(): number {
-    let lowest = Number.POSITIVE_INFINITY
-    for (const job of this.held) lowest = Math.min(lowest, job.work.priority)
-    return lowest
+    return this.held.lowestPriority
   }
 
   /** Takes back the calls that have not begun. A thread that has yet to begin keeps its first. */
   giveBack(): Job[] {
-    const keeps = this.slots.isFree(this.held.first) ? this.held.first : 0
-    return this.takeBack(job => job.n !== keeps)
-  }
-
-  private takeBack(mayGo: (job: Job) => boolean): Job[] {
-    const back = [...this.held].filter(job => mayGo(job) && this.held.takeBack(job))
-    for (const job of back) job.place = 'queue'
-    return back
+    return this.held.takeBackAll(this.slots.isFree(this.held.first) ? this.held.first : undefined)
   }
 
   /** Stops a call: one that has not begun never will; code that runs is asked, and ended after the time of grace. */
@@ -193,36 +156,36 @@ export class Thread {
 
   /** Says of the call that runs that it has begun, and gives back those that wait too long for it. */
   report(now: number): void {
-    const job = this.held.running
-    const at = job && this.slots.begunAt(job.n)
-    if (!job || at === undefined) return
-    job.began(at)
-    if (now - at >= patienceMs && this.held.tail > 0) this.home.onBack(this.giveBack())
+    const at = this.held.tellBegun()
+    if (at !== undefined && now - at >= patienceMs && this.held.tail > 0) this.home.onBack(this.giveBack())
   }
 
   /** Whether there is a call of which nobody has been told that it has begun, or one that waits behind another. */
   get needsReports(): boolean {
-    const { left, running } = this.held
-    return left > 1 || (left === 1 && !(running?.wasReported ?? false))
+    return this.held.needsReports
   }
 
   /** Ends the thread and, with that outcome, all its calls. Resolves when nothing of it runs any more. */
   end(outcome: Outcome = { type: 'stopped' }): Promise<void> {
+    return this.endWith(() => outcome)
+  }
+
+  private endWith(outcomeOf: (job: Job) => Outcome): Promise<void> {
     this.isUsable = false
-    this.ending ??= this.shutDown(() => outcome)
+    this.ending ??= this.shutDown(outcomeOf)
     return this.ending
   }
 
   private async shutDown(outcomeOf: (job: Job) => Outcome): Promise<void> {
-    clearTimeout(this.net)
+    this.lookout.close()
     await this.thread.end()
     publishThreadEnd(this.id)
     this.drain()
-    this.takeEnded()
+    this.findEnded()
     const lost = this.held.abandon()
     this.thread.close()
     this.home.onFree(this)
-    this.settleEnded()
+    this.ends.settle()
     for (const job of lost) {
       job.began(this.slots.begunAt(job.n))
       job.settle(outcomeOf(job))
@@ -231,42 +194,9 @@ export class Thread {
 
   // --- what has ended
 
-  /** Settles what has ended, and asks to be told of more. */
-  private harvest(): void {
-    if (this.isHarvesting || this.ending) return
-    this.isHarvesting = true
-    try {
-      this.takeEnded()
-      // First the thread: it shall not wait for what the results set off.
-      this.freeIfOver()
-      this.settleEnded()
-    } finally {
-      this.isHarvesting = false
-    }
-    this.askForMore()
-  }
-
-  private askForMore(): void {
-    const { held, slots } = this
-    // What settling has set off may have had the pool look in between.
-    if (this.ended.length > 0) this.lookAgain()
-    if (held.left === 0) return
-    if (held.at(held.first)?.work.call.timeoutMs !== undefined) this.report(0)
-    if (mayGather(held.left, Math.min(...this.leastMs))) return this.lookSoon()
-    slots.want()
-    if (slots.hasEnded(held.first) || slots.isTakenBack(held.first)) this.lookAgain()
-  }
-
-  // Not at once: others want to have their turn of the loop.
-  private lookAgain(): void {
-    setImmediate(() => this.harvest())
-  }
-
-  /** Asks to be told in the thread's own time; looks by itself when that may have become too long. */
-  private lookSoon(): void {
-    this.slots.wantSoon()
-    if (this.net) this.net.refresh()
-    else this.net = setTimeout(() => this.harvest(), netMs).unref()
+  private onLook(): void {
+    this.findEnded()
+    this.freeIfOver()
   }
 
   /**
@@ -275,71 +205,22 @@ export class Thread {
    */
   runsDry(): boolean {
     if (!this.isUsable) return false
-    this.takeEnded(true)
-    return this.held.left === 0 || mayRefill(this.held.span, this.meanMs)
+    this.findEnded(true)
+    return this.held.left === 0 || this.mayRefill()
   }
 
-  /** Finds what has ended, for `settleEnded`: quietly, only so far as nothing else is to be heard of it. */
-  private takeEnded(isQuiet = false): void {
-    const { slots, ended, held } = this
-    const { length } = ended
-    let [spentMs, leastMs] = [0, Number.POSITIVE_INFINITY]
-    while (held.hasMore) {
-      const n = held.first
-      if (slots.isTakenBack(n)) {
-        held.takeFirst()
-        continue
-      }
-      if (!slots.hasEnded(n)) break
-      if (isQuiet && slots.isHeardOf(n)) break
-      // What a call has said was posted before it ended, and comes before its end.
-      if (slots.noticesOf(n) > 0) this.drain()
-      const reply = this.replyOf(n)
-      if (!reply) break
-      const job = held.takeFirst()
-      if (!job) continue
-      this.begin()
-      const startedAt = slots.begunAt(n)
-      const endedAt = slots.endedAt(n)
-      const ms = endedAt - (startedAt ?? endedAt)
-      spentMs += ms
-      leastMs = Math.min(leastMs, ms)
-      if (reply.type === 'stopped') ended.push({ job, outcome: reply, startedAt: undefined, endedAt })
-      else ended.push({ job, outcome: reply, startedAt, endedAt })
-    }
-    if (ended.length === length) return
-    this.meanMs = spentMs / (ended.length - length)
-    this.leastMs = [leastMs, this.leastMs[0]]
+  private findEnded(isQuiet = false): void {
+    if (this.ends.find(isQuiet)) this.begin()
   }
 
-  private settleEnded(): void {
-    const { ended } = this
-    this.ended = []
-    for (const { job, outcome, startedAt, endedAt } of ended) {
-      if (startedAt !== undefined) job.began(startedAt)
-      job.settle(outcome, startedAt, endedAt)
-    }
-  }
-
-  /** `undefined`: it is on its way. */
-  private replyOf(n: number): Outcome | undefined {
-    const { slots } = this
-    const own = slots.formOf(n)
-    if (own === form.stopped) return { type: 'stopped' }
-    if (own === form.json) return { type: 'returned', value: fromWire(slots.resultOf(n)) }
-    if (own !== form.posted) return { type: 'returned', value: slots.resultOf(n) }
-    if (!this.replies.has(n)) this.drain()
-    const reply = this.replies.get(n)
-    this.replies.delete(n)
-    if (!reply) return undefined
-    const value = fromWire(reply.value)
-    return reply.type === 'returned' ? { type: 'returned', value } : { type: 'threw', error: value }
+  private mayRefill(): boolean {
+    return mayRefill(this.held.span, this.ends.meanMs)
   }
 
   private freeIfOver(): void {
     if (this.ending) return
     if (this.held.left === 0) this.becomeFree()
-    else if (this.isUsable && mayRefill(this.held.span, this.meanMs)) this.home.onRoom(this)
+    else if (this.isUsable && this.mayRefill()) this.home.onRoom(this)
   }
 
   // Said once: what is looked at once more has not ended once more.
@@ -348,8 +229,7 @@ export class Thread {
     this.isFree = true
     this.busyUntil = performance.now()
     this.thread.port.unref()
-    // What has been found and not settled keeps the process until it is.
-    if (this.ended.length > 0 && !this.isHarvesting) this.lookAgain()
+    this.lookout.leaveNothing()
     this.home.onFree(this)
   }
 
@@ -358,8 +238,7 @@ export class Thread {
   // Nothing has reached the thread. Whose fault it is, shows when they are sent one by one.
   private onUnsent(jobs: readonly Job[], error: unknown): void {
     this.held.unsent(jobs)
-    for (const job of jobs) this.known.delete(job.code.number)
-    this.kins.forgetAll()
+    this.packer.unsent(jobs)
     const [only] = jobs
     if (this.held.left === 0) this.becomeFree()
     if (only && jobs.length === 1) {
@@ -374,15 +253,18 @@ export class Thread {
     if (this.ending) return
     publishThreadLost(this.id, error)
     this.drain()
-    this.takeEnded()
+    this.findEnded()
     const { running } = this.held
-    if (!this.hasBegun && !running) this.isStillborn(error)
-    else {
+    const lostTo = (job: Job, hadEnded: boolean) => crashed(workerLost(job.code.code.taskName, error, hadEnded))
+    if (!this.hasBegun && !running) {
+      const back = this.giveUp(job => lostTo(job, false))
+      this.home.onStillborn(back, error)
+    } else {
       this.begin()
       if (!running) this.warnOfStray(undefined, workerLost('an earlier task', error))
-      this.lose(job => crashed(workerLost(job.code.code.taskName, error, !this.slots.isRunning(job.n))))
+      this.home.onBack(this.giveUp(job => lostTo(job, !this.slots.isRunning(job.n))))
     }
-    this.settleEnded()
+    this.ends.settle()
   }
 
   private begin(): void {
@@ -390,40 +272,26 @@ export class Thread {
     this.hasBegun = true
   }
 
-  private isStillborn(error: unknown): void {
-    this.home.onStillborn(
-      this.giveUp(job => crashed(workerLost(job.code.code.taskName, error))),
-      error,
-    )
-  }
-
-  /** Ends a thread that has begun nothing. Gives the calls that another could carry out; what was moved is gone. */
+  /** Ends the thread: what it has finished counts. Gives what it has not begun, and another could carry out. */
   private giveUp(outcomeOf: (job: Job) => Outcome): Job[] {
-    const back = this.takeBack(() => true)
-    void this.end()
-    for (const job of back) if (job.moved) job.settle(outcomeOf(job))
-    return back.filter(job => !job.moved)
-  }
-
-  /** Ends the thread: what it has not begun goes back, what it has finished counts. */
-  private lose(outcomeOf: (job: Job) => Outcome): void {
-    this.isUsable = false
-    const back = this.takeBack(() => true)
-    this.ending ??= this.shutDown(outcomeOf)
+    const back = this.held.takeBackAll()
+    void this.endWith(outcomeOf)
     // What was moved is gone.
     for (const job of back) if (job.moved) job.settle(outcomeOf(job))
-    this.home.onBack(back.filter(job => !job.moved))
+    return back.filter(job => !job.moved)
   }
 
   /** Ends the thread because of one call, if that is the one that runs. */
   private loseFor(job: Job, outcome: Outcome): void {
     if (job.place !== this || this.ending) return
     job.verdict = outcome
-    if (!this.slots.isRunning(job.n)) return this.harvest()
+    if (!this.slots.isRunning(job.n)) return this.lookout.look()
     job.began(this.slots.begunAt(job.n))
     const lost = new Error('it was ended to stop another task')
     publishThreadLost(this.id, lost, job.code.code.taskName)
-    this.lose(other => (other === job ? outcome : crashed(workerLost(other.code.code.taskName, lost, true))))
+    const outcomeOf = (other: Job) =>
+      other === job ? outcome : crashed(workerLost(other.code.code.taskName, lost, true))
+    this.home.onBack(this.giveUp(outcomeOf))
   }
 
   private onReady(): void {
@@ -435,26 +303,20 @@ export class Thread {
 
   private onUnready(error: unknown): void {
     if (this.ending) return
-    this.home.onUnready(
-      this.giveUp(() => crashed(setupFailed(error))),
-      error,
-    )
+    const back = this.giveUp(() => crashed(setupFailed(error)))
+    this.home.onUnready(back, error)
   }
 
   // --- what the thread says
 
   /** Takes what has been posted now, not when the loop comes to it. */
   private drain(): void {
-    for (let entry = this.receive(); entry; entry = this.receive()) this.hear(entry.message as Notice)
-  }
-
-  private receive(): { readonly message: unknown } | undefined {
-    return receiveMessageOnPort(this.thread.port)
+    for (const notice of this.thread.posted()) this.hear(notice)
   }
 
   private onNotice(notice: Notice): void {
     this.hear(notice)
-    if (notice === look || notice.type === 'reply') this.harvest()
+    if (notice === look || notice.type === 'reply') this.lookout.look()
   }
 
   private hear(notice: Notice): void {
@@ -465,7 +327,7 @@ export class Thread {
     const job = this.held.at(notice.n)
     if (notice.type === 'stray') return this.onStray(job, notice)
     if (notice.type !== 'reply') return pass(notice, job?.work.call)
-    if (job) this.replies.set(notice.n, notice.reply)
+    if (job) this.ends.replied(notice.n, notice.reply)
   }
 
   // Of a running call: it fails, and as its code may still go on, its thread ends. Of an earlier one or nobody's: no

@@ -54,11 +54,34 @@ test('a rule of every minute since 2020 costs nothing', async t => {
   t.strictSame(next({ rrule: 'FREQ=MINUTELY;INTERVAL=7' }, '2026-05-05T12:00Z', 1), ['2026-05-05T12:06'])
 })
 
-test('rare times are found, and there may be none', async t => {
+test('rare times are found', async t => {
   const monday29 = { rrule: 'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO' }
   t.strictSame(next(monday29, '2026-01-01T00:00Z', 2), ['2044-02-29T00:00', '2072-02-29T00:00'])
-  t.strictSame(next({ rrule: 'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30' }, '2026-01-01T00:00Z'), [])
-  t.strictSame(next({ cron: '0 0 30 2 *' }, '2026-01-01T00:00Z'), [])
+})
+
+test('a schedule that has ended has no more times', async t => {
+  t.strictSame(next({ rrule: 'FREQ=DAILY;UNTIL=20200301T000000Z' }, '2026-01-01T00:00Z'), [])
+})
+
+test('a schedule that never comes is refused, and does not stop whoever asks', async t => {
+  const never: Schedule[] = [
+    { cron: '0 0 30 2 *' },
+    { rrule: 'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30' },
+    { rrule: 'FREQ=MONTHLY;BYDAY=6MO' },
+    { rrule: 'FREQ=DAILY;COUNT=0' },
+    { rrule: 'FREQ=DAILY;UNTIL=20190101T000000Z' },
+    // The library would look for these for minutes, or for ever.
+    { rrule: 'FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=30' },
+    { rrule: 'FREQ=MINUTELY;INTERVAL=2;BYMINUTE=1' },
+    { rrule: 'FREQ=SECONDLY;COUNT=1000000000' },
+    { rrule: 'DTSTART:20200101T000000\nRRULE:FREQ=DAILY\nEXRULE:FREQ=HOURLY;INTERVAL=2;BYHOUR=1' },
+  ]
+  for (const schedule of never)
+    t.throws(
+      () => occurrencesOf(schedule),
+      { code: 'INVALID_OPTION', message: /never comes/ },
+      JSON.stringify(schedule),
+    )
 })
 
 test('what is wrong with a schedule is named', async t => {
@@ -74,6 +97,9 @@ test('what is wrong with a schedule is named', async t => {
     [{ cron: 5 }, /cron is five fields/],
     [{ cron: '* * * * *', timezone: 'Vienna' }, /timezone is the name of a time zone, .*, not "Vienna"/],
     [{ rrule: 'every day' }, /rrule is a recurrence rule of RFC 5545/],
+    [{ rrule: 'FREQ=DAILY;INTERVAL=0' }, /rrule is .*: INTERVAL is a positive integer/],
+    [{ rrule: 'FREQ=DAILY;INTERVAL=-2' }, /INTERVAL is a positive integer/],
+    [{ rrule: 'FREQ=DAILY;INTERVAL=1.5' }, /INTERVAL is a positive integer/],
     [{ rrule: 7 }, /rrule is a recurrence rule of RFC 5545/],
     [{ rrule: 'DTSTART;TZID=Europe/Vienna:20260301T023000\nRRULE:FREQ=DAILY', timezone }, /Leave one of them out/],
   ]

@@ -33,6 +33,12 @@ export function cronOccurrences({ cron, timezone, dayOr = true }: CronSchedule):
 }
 
 function cronOf(cron: string, timezone: string, dayOr: boolean): Cron {
+  const times = parse(cron, timezone, dayOr)
+  if (times.nextRun()) return times
+  throw new MintakaError('INVALID_OPTION', `A schedule's cron never comes: ${JSON.stringify(cron)}.`)
+}
+
+function parse(cron: string, timezone: string, dayOr: boolean): Cron {
   try {
     const [, , , , , sixth] = cron.trim().split(/\s+/)
     const mode = cron.startsWith('@') ? 'auto' : sixth === undefined ? '5-part' : '6-part'
@@ -40,7 +46,7 @@ function cronOf(cron: string, timezone: string, dayOr: boolean): Cron {
   } catch (cause) {
     throw new MintakaError(
       'INVALID_OPTION',
-      `A schedule's cron is five fields (minute, hour, day, month, weekday), such as '30 2 * * MON-FRI', not ${JSON.stringify(cron)}: ${asError(cause).message}`,
+      `A schedule's cron is five fields (minute, hour, day, month, weekday), or six with seconds first, such as '30 2 * * MON-FRI', not ${JSON.stringify(cron)}: ${asError(cause).message}`,
       { cause },
     )
   }

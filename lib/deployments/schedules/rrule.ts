@@ -3,6 +3,7 @@ import * as library from 'rrule'
 import { Temporal } from 'temporal-polyfill'
 import { asError, MintakaError } from '../../core/errors.js'
 import type { Occurrences } from './occurrences.js'
+import { within } from './within.js'
 import { checkTimezone, defaultAnchor, instantOf, localTime } from './zoned.js'
 
 /** When a recurrence rule of RFC 5545 (iCalendar) says so. */
@@ -29,7 +30,7 @@ const day = 24 * hour
 /** The library counts in local times, which it holds as if they were UTC. Throws INVALID_OPTION. */
 export function rruleOccurrences({ rrule, timezone }: RRuleSchedule): Occurrences {
   const zone = zoneOf(rrule, timezone)
-  const rules = eachRule(parse(rrule, zone), rule => withRealCount(rule, zone))
+  const rules = rulesThatCome(rrule, zone)
   return {
     *from(at) {
       const start = new Date(pseudoUtc(localTime(at, zone)))
@@ -42,6 +43,25 @@ export function rruleOccurrences({ rrule, timezone }: RRuleSchedule): Occurrence
       }
     },
   }
+}
+
+/** How long the library may look for the first time of a rule: one that comes in 40 years is found in a tenth of that. */
+const longestSearchMs = 2000
+
+/** A rule that never comes the library may look for without end, with the thread to itself: it is refused here, once. */
+function rulesThatCome(text: string, zone: string): RRuleSet {
+  const rules = within(longestSearchMs, () => {
+    const rules = eachRule(parse(text, zone), rule => withRealCount(rule, zone))
+    const firstOf = (rule: RRule) => rule.after(rule.options.dtstart, true)
+    for (const rule of rules.exrules()) firstOf(rule)
+    if (rules.rrules().every(rule => firstOf(rule) !== null)) return rules
+    throw new MintakaError('INVALID_OPTION', `A schedule's rrule never comes: ${JSON.stringify(text)}.`)
+  })
+  if (rules) return rules
+  throw new MintakaError(
+    'INVALID_OPTION',
+    `A schedule's rrule never comes, or takes more than ${longestSearchMs} ms to tell when: ${JSON.stringify(text)}. One of many times had better end with UNTIL than with COUNT.`,
+  )
 }
 
 /** When the clocks show `local`. `undefined`: never, because they go forward (RFC 5545 leaves such a time out, 3.3.10). */
@@ -119,8 +139,12 @@ function parse(text: string, zone: string): RRuleSet {
       .replaceAll(/;TZID=[^:;]+/gi, '')
       .replaceAll(/(\d{8}T\d{6})Z/g, (_, basic: string) => basicOf(localTime(instantOfBasic(basic), zone)))
     const set = rrulestr(local, { forceset: true })
-    if (set instanceof RuleSet && set.rrules().length + set.rdates().length > 0) return set
-    throw new Error('there is no RRULE in it')
+    if (!(set instanceof RuleSet && set.rrules().length + set.rdates().length > 0))
+      throw new Error('there is no RRULE in it')
+    const intervals = [...set.rrules(), ...set.exrules()].map(rule => rule.options.interval)
+    if (!intervals.every(interval => Number.isInteger(interval) && interval > 0))
+      throw new Error('INTERVAL is a positive integer')
+    return set
   } catch (cause) {
     throw new MintakaError(
       'INVALID_OPTION',

@@ -14,15 +14,8 @@ import { deploymentsOf } from './deployments/of-engine.js'
 import { Engine as EngineOfRuns } from './engine/engine.js'
 import { atLevel, levelFromEnvironment, stderrLogger } from './engine/logger.js'
 import { realSurroundings } from './engine/surroundings.js'
-import {
-  callFlow,
-  definitionIn,
-  definitionOf,
-  type Final,
-  type Flow,
-  type FlowCallOptions,
-  registerEngine,
-} from './flow.js'
+import { callFlow, definitionIn, definitionOf, type Final, type Flow, type FlowCallOptions } from './flow.js'
+import { registerEngine } from './public-engines.js'
 import { JsonStore } from './store/json.js'
 
 /** Options of {@link createEngine}. */

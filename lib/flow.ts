@@ -2,10 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { workerDoor } from './core/door.js'
 import { MintakaError } from './core/errors.js'
-import type { Executor, ExecutorOption } from './core/executor.js'
+import type { ExecutorOption } from './core/executor.js'
 import type { Args, Atom, FlowFuture, RunFuture } from './core/future.js'
-import { type LogLevel, logLevels } from './core/logger.js'
-import { check, checkOptions } from './core/options.js'
+import type { LogLevel } from './core/logger.js'
 import type { RetryDelay } from './core/retry.js'
 import { type Completed, type State, states } from './core/state.js'
 import { defaultEngine } from './default-engine.js'
@@ -13,7 +12,10 @@ import type { Deployment } from './deployments/deployment.js'
 import type { FlowDefinition } from './engine/definitions.js'
 import type { Engine } from './engine/engine.js'
 import { currentScope } from './engine/scope.js'
+import { executorOf } from './executor-of.js'
 import { ConcurrentExecutor } from './executors/concurrent.js'
+import { checkCall, checkFlow } from './flow-checks.js'
+import { engineOf } from './public-engines.js'
 import { callSite } from './shipping/locate.js'
 
 /** Options of a flow. Times are milliseconds. */
@@ -192,7 +194,7 @@ function change(
   options: FlowCallOptions,
 ): [FlowDefinition, Engine | undefined] {
   const { name } = definition
-  checkOptions(`flow '${name}'`, options, { ...flowChecks, ...callChecks })
+  checkCall(name, options)
   const { name: runName, executor, engine: other, ...rest } = options
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
   const changed = {
@@ -264,90 +266,4 @@ export function callFlow(
     })
   }
   return scope.flow.engine.start(definition, parameters.slice(0, 1), scope).future as FlowFuture<unknown>
-}
-
-/** One for each class that was given in the place of an executor: flows share it, and with it what it keeps warm. */
-const instances = new WeakMap<new () => Executor, Executor>()
-
-function instanceOf(Class: new () => Executor): Executor {
-  const known = instances.get(Class)
-  if (known) return known
-  const made = new Class()
-  instances.set(Class, made)
-  return made
-}
-
-/** The executor itself, or the one of its class with defaults. */
-export function executorOf(flowName: string, option: ExecutorOption): Executor {
-  const executor = typeof option === 'function' ? instanceOf(option) : option
-  if (typeof executor?.start === 'function' && typeof executor.name === 'string') return executor
-  const what = `The executor of flow '${flowName}' has no name or no start()`
-  throw new MintakaError('INVALID_OPTION', `${what}. Give an executor such as new ParallelExecutor(), or its class.`)
-}
-
-const engines = new WeakMap<object, Engine>()
-
-/** Remembers which engine is behind a public one. */
-export function registerEngine(face: object, engine: Engine): void {
-  engines.set(face, engine)
-}
-
-/** What is behind a public engine. */
-export function engineBehind(face: object): Engine | undefined {
-  return engines.get(face)
-}
-
-function engineOf(flowName: string, face: object | undefined): Engine | undefined {
-  if (face === undefined) return undefined
-  const engine = engineBehind(face)
-  if (engine) return engine
-  throw new MintakaError(
-    'INVALID_OPTION',
-    `The option 'engine' of flow '${flowName}' should be what createEngine() gave.`,
-  )
-}
-
-const flowChecks = {
-  executor: (value: unknown) =>
-    typeof value === 'function' || (typeof value === 'object' && value !== null)
-      ? undefined
-      : 'an executor, or its class',
-  parameters: (value: unknown) =>
-    value !== null && (typeof value === 'object' || typeof value === 'function') && '~standard' in value
-      ? undefined
-      : 'a Standard Schema: zod, valibot, arktype and others make one',
-  timeoutMs: check.milliseconds,
-  retries: check.count,
-  retryDelayMs: check.delay,
-  retryIf: check.function,
-  version: check.string,
-  description: check.string,
-  tags: check.strings,
-  engine: check.object,
-  logLevel: check.oneOf(...logLevels),
-}
-const callChecks = {
-  waitFor: check.futures,
-  name: check.string,
-  signal: check.signal,
-  idempotencyKey: check.string,
-}
-
-function checkFlow(name: unknown, fn: unknown, options: object): void {
-  if (typeof name !== 'string' || name === '') {
-    throw new MintakaError('INVALID_ARGUMENT', "A flow begins with its name: flow('name', fn).")
-  }
-  if (typeof fn !== 'function') {
-    throw new MintakaError('INVALID_ARGUMENT', `flow('${name}', …) has no function. Write flow('${name}', fn).`, {
-      flow: name,
-    })
-  }
-  if (fn.length > 1) {
-    const fix = 'Give it one object with all of them.'
-    throw new MintakaError(
-      'INVALID_ARGUMENT',
-      `The function of flow '${name}' takes ${fn.length} parameters; a flow takes one. ${fix}`,
-    )
-  }
-  checkOptions(`flow '${name}'`, options, flowChecks)
 }

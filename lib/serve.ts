@@ -8,7 +8,8 @@ import { Agent } from './deployments/agent.js'
 import type { Deployment } from './deployments/deployment.js'
 import { InProcessLauncher } from './deployments/in-process.js'
 import { deploymentsOf } from './deployments/of-engine.js'
-import { engineBehind, loadInProgress } from './flow.js'
+import { loadInProgress } from './flow.js'
+import { engineBehind } from './public-engines.js'
 
 /** Options of {@link serve}. */
 export interface ServeOptions {

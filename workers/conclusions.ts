@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/threads/clock.js'
 import type { Reply } from '../lib/threads/protocol.js'
-import { form, type Slots, slotTextBytes } from '../lib/threads/slots.js'
+import { form, slotTextBytes } from '../lib/threads/results.js'
+import type { Slots } from '../lib/threads/slots.js'
 import { isSlight } from '../lib/threads/weight.js'
 import { encode, thrownToWire } from '../lib/values/wire.js'
 import { type CallContext, post } from './context.js'
@@ -22,13 +23,13 @@ export class Conclusions {
   returned(context: CallContext, value: unknown): number | Promise<number> {
     context.end()
     const { n } = context
-    if (this.slots.keep(n, value)) return this.conclude(context)
+    if (this.slots.results.keep(n, value)) return this.conclude(context)
     const moved: ArrayBuffer[] = []
     let wire: unknown
     try {
       const encoded = encode(value, 'the result', { task: context.taskName, moved })
       wire = encoded.wire
-      if (encoded.json && isSlight(wire, slotTextBytes) && this.slots.keepJson(n, JSON.stringify(wire))) {
+      if (encoded.json && isSlight(wire, slotTextBytes) && this.slots.results.keepJson(n, JSON.stringify(wire))) {
         return this.conclude(context)
       }
     } catch (thrown) {
@@ -44,14 +45,14 @@ export class Conclusions {
 
   stopped(context: CallContext): number | Promise<number> {
     context.end()
-    this.slots.keepForm(context.n, form.stopped)
+    this.slots.results.keepForm(context.n, form.stopped)
     return this.conclude(context)
   }
 
   private conclude(context: CallContext, reply?: Reply, moved?: readonly ArrayBuffer[]): number | Promise<number> {
     const end = (): number => {
       const now = this.clock.now()
-      if (reply) this.slots.keepForm(context.n, form.posted)
+      if (reply) this.slots.results.keepForm(context.n, form.posted)
       this.slots.end(context.n, now, context.posted)
       this.teller.ended(now, reply !== undefined)
       if (reply) postReply(context.n, reply, moved)

@@ -3,7 +3,8 @@ import { fromWire } from '../values/wire.js'
 import type { HeldCalls } from './held-calls.js'
 import type { Job } from './job.js'
 import type { Reply } from './protocol.js'
-import { form, type Slots } from './slots.js'
+import { form } from './results.js'
+import type { Slots } from './slots.js'
 
 /** A call that has ended, and how. */
 interface Ended {
@@ -101,10 +102,10 @@ export class Ends {
   /** How call `n` has ended; `undefined`: its reply is on its way. */
   private outcomeOf(n: number): Outcome | undefined {
     const { slots } = this
-    const own = slots.formOf(n)
+    const own = slots.results.formOf(n)
     if (own === form.stopped) return { type: 'stopped' }
-    if (own === form.json) return { type: 'returned', value: fromWire(slots.resultOf(n)) }
-    if (own !== form.posted) return { type: 'returned', value: slots.resultOf(n) }
+    if (own === form.json) return { type: 'returned', value: fromWire(slots.results.of(n)) }
+    if (own !== form.posted) return { type: 'returned', value: slots.results.of(n) }
     if (!this.replies.has(n)) this.drain()
     const reply = this.replies.get(n)
     this.replies.delete(n)

@@ -1,5 +1,6 @@
+import { after, between, capacity, slotOf } from './call-numbers.js'
 import type { Job, JobPlace } from './job.js'
-import { after, between, capacity, type Slots, slotOf } from './slots.js'
+import type { Slots } from './slots.js'
 
 /**
  * The calls that a thread holds, in the order in which they were sent. They are told apart by their numbers, which count

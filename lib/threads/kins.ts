@@ -1,8 +1,8 @@
 import type { CallSeries } from '../core/executor.js'
+import { capacity } from './call-numbers.js'
 import type { Job } from './job.js'
 import type { KnownCode } from './known-codes.js'
 import { asList, type Code, type Kin } from './protocol.js'
-import { capacity } from './slots.js'
 
 /** Both sides keep as many: a place is used again when every call that it was for has long begun. */
 export const kinPlaces = 2 * capacity

@@ -1,5 +1,5 @@
-/** How many calls a thread may hold at once: those sent and not yet settled. A power of two, for the sake of `slotOf`. */
-export const capacity = 1024
+import { capacity, slotOf } from './call-numbers.js'
+import { form, Results } from './results.js'
 
 /** Where a call stands. */
 const free = 0
@@ -8,29 +8,12 @@ const takenBack = 2
 const ended = 3
 type State = typeof free | typeof begun | typeof takenBack | typeof ended
 
-/** How a call ended, as its slot tells it. What is not small is posted. */
-export const form = {
-  posted: 0,
-  stopped: 1,
-  undefined: 2,
-  null: 3,
-  false: 4,
-  true: 5,
-  number: 6,
-  text: 7,
-  json: 8,
-} as const
-export type Form = (typeof form)[keyof typeof form]
-
-/** The longest text that a slot holds, in bytes of UTF-8. */
-export const slotTextBytes = 192
-
 /** How the pool wants to be told. */
 const atOnce = 1
 const soon = 2
 
-const floatsPerSlot = 3
-const intsPerSlot = 7
+const floatsPerSlot = 2
+const intsPerSlot = 5
 const headerInts = 4
 const headerBytes = headerInts * 4
 
@@ -43,19 +26,17 @@ const headerBytes = headerInts * 4
  * whatever the other side does at that moment. A cell holds the number too: one that is used again cannot be mistaken.
  */
 export class Slots {
-  static readonly bytes = headerBytes + capacity * (floatsPerSlot * 8 + intsPerSlot * 4 + slotTextBytes)
+  static readonly bytes = headerBytes + capacity * (floatsPerSlot * 8 + intsPerSlot * 4) + Results.bytes
+  /** What calls have returned that is small. */
+  readonly results: Results
   private readonly header: Int32Array
   private readonly starts: Float64Array
   private readonly ends: Float64Array
-  private readonly numbers: Float64Array
   private readonly cells: Int32Array
-  private readonly forms: Int32Array
   private readonly notices: Int32Array
-  private readonly lengths: Int32Array
   private readonly kins: Int32Array
   private readonly ids: Int32Array
   private readonly names: Int32Array
-  private readonly texts: Buffer
 
   private static readonly stopped = 0
   private static readonly wanted = 1
@@ -74,15 +55,12 @@ export class Slots {
     this.header = ints(headerInts)
     this.starts = floats()
     this.ends = floats()
-    this.numbers = floats()
     this.cells = ints(capacity)
-    this.forms = ints(capacity)
     this.notices = ints(capacity)
-    this.lengths = ints(capacity)
     this.kins = ints(capacity)
     this.ids = ints(capacity)
     this.names = ints(capacity)
-    this.texts = Buffer.from(memory, at, capacity * slotTextBytes)
+    this.results = new Results(memory, at)
   }
 
   // --- the pool's side
@@ -127,10 +105,6 @@ export class Slots {
     return this.ends[slotOf(n)] ?? 0
   }
 
-  formOf(n: number): Form {
-    return this.forms[slotOf(n)] as Form
-  }
-
   /** How many notices a call that has ended has posted. */
   noticesOf(n: number): number {
     return this.notices[slotOf(n)] ?? 0
@@ -138,28 +112,7 @@ export class Slots {
 
   /** Whether more is heard of a call that has ended than what is here. */
   isHeardOf(n: number): boolean {
-    return this.formOf(n) === form.posted || this.noticesOf(n) > 0
-  }
-
-  /** The result of a call that has ended, if its form says that it is here: what is there as JSON, in wire form. */
-  resultOf(n: number): unknown {
-    const slot = slotOf(n)
-    switch (this.forms[slot]) {
-      case form.null:
-        return null
-      case form.false:
-        return false
-      case form.true:
-        return true
-      case form.number:
-        return this.numbers[slot]
-      case form.text:
-        return this.textAt(slot)
-      case form.json:
-        return JSON.parse(this.textAt(slot))
-      default:
-        return undefined
-    }
+    return this.results.formOf(n) === form.posted || this.noticesOf(n) > 0
   }
 
   /** Asks to be told when a call ends, once. Whoever asks looks again afterwards: it may have ended just before. */
@@ -204,39 +157,6 @@ export class Slots {
     if (!this.is(n, free)) return false
     this.starts[slot] = at
     return Atomics.compareExchange(this.cells, slot, cellOf(n, free), cellOf(n, begun)) === cellOf(n, free)
-  }
-
-  /** Writes a result down; `false`: it is not small and has to be posted. */
-  keep(n: number, result: unknown): boolean {
-    const slot = slotOf(n)
-    switch (typeof result) {
-      case 'number':
-        this.numbers[slot] = result
-        this.forms[slot] = form.number
-        return true
-      case 'undefined':
-        this.forms[slot] = form.undefined
-        return true
-      case 'boolean':
-        this.forms[slot] = result ? form.true : form.false
-        return true
-      case 'string':
-        return this.write(slot, result, form.text)
-      default:
-        if (result !== null) return false
-        this.forms[slot] = form.null
-        return true
-    }
-  }
-
-  /** Writes a result down whose wire form JSON carries exactly; `false`: it is not small. */
-  keepJson(n: number, json: string): boolean {
-    return this.write(slotOf(n), json, form.json)
-  }
-
-  /** Writes down that the result comes by message, or that there is none. */
-  keepForm(n: number, own: typeof form.posted | typeof form.stopped): void {
-    this.forms[slotOf(n)] = own
   }
 
   /** When nothing of the call runs any more, and its result is written down. */
@@ -287,44 +207,10 @@ export class Slots {
   private is(n: number, state: State): boolean {
     return Atomics.load(this.cells, slotOf(n)) === cellOf(n, state)
   }
-
-  private write(slot: number, text: string, own: Form): boolean {
-    if (text.length > slotTextBytes || !isWellFormed(text) || Buffer.byteLength(text) > slotTextBytes) return false
-    this.lengths[slot] = this.texts.write(text, slot * slotTextBytes)
-    this.forms[slot] = own
-    return true
-  }
-
-  private textAt(slot: number): string {
-    const from = slot * slotTextBytes
-    return this.texts.toString('utf8', from, from + (this.lengths[slot] ?? 0))
-  }
-}
-
-/** The largest number of a call. 0 is nobody's. */
-const last = 0x0fffffff
-
-/** The number of the call after call `n`: they begin again long after those of that number are forgotten. */
-export function after(n: number): number {
-  return n === last ? 1 : n + 1
-}
-
-/** How many calls there are from call `first` to the one before call `next`. */
-export function between(first: number, next: number): number {
-  return next >= first ? next - first : next + last - first
-}
-
-export function slotOf(n: number): number {
-  return n & (capacity - 1)
 }
 
 function cellOf(n: number, state: State): number {
   return (n << 2) | state
-}
-
-// A lone surrogate has no UTF-8. TypeScript's libraries for ES2023 lack it; Node has it.
-function isWellFormed(text: string): boolean {
-  return (text as string & { isWellFormed(): boolean }).isWellFormed()
 }
 
 type WaitAsync = (

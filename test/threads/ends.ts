@@ -4,7 +4,8 @@ import { Ends } from '../../lib/threads/ends.js'
 import { HeldCalls } from '../../lib/threads/held-calls.js'
 import { Job, type Work } from '../../lib/threads/job.js'
 import type { Code } from '../../lib/threads/protocol.js'
-import { form, Slots } from '../../lib/threads/slots.js'
+import { form } from '../../lib/threads/results.js'
+import { Slots } from '../../lib/threads/slots.js'
 
 const code: Code = { key: 'k', taskName: 'count', url: 'file:///tasks.js' }
 const place = { stop() {} }
@@ -35,8 +36,8 @@ function setUp(count: number, drain: (ends: Ends) => void = () => {}) {
 test('ends are found in the order of the calls, and told when they are settled', async t => {
   const { ends, end, held, there, told } = setUp(3)
   t.notOk(ends.find(), 'nothing has ended')
-  end(1, n => there.keep(n, 'one'))
-  end(2, n => there.keepForm(n, form.stopped))
+  end(1, n => there.results.keep(n, 'one'))
+  end(2, n => there.results.keepForm(n, form.stopped))
   t.ok(ends.find())
   t.equal(held.left, 1)
   t.ok(ends.areUnsettled)
@@ -49,8 +50,8 @@ test('ends are found in the order of the calls, and told when they are settled',
 
 test('a result that is posted is waited for, and those behind it with it', async t => {
   const { ends, end, there, told } = setUp(2)
-  end(1, n => there.keepForm(n, form.posted))
-  end(2, n => there.keep(n, 2))
+  end(1, n => there.results.keepForm(n, form.posted))
+  end(2, n => there.results.keep(n, 2))
   t.notOk(ends.find(), 'it is on its way')
   ends.replied(1, { type: 'threw', value: 'large' })
   ends.find()
@@ -64,7 +65,7 @@ test('a result that is posted is waited for, and those behind it with it', async
 test('what has been posted is taken in before the end of its call', async t => {
   let drained = 0
   const { ends, end, there } = setUp(1, () => drained++)
-  end(1, n => there.keep(n, 1), 1)
+  end(1, n => there.results.keep(n, 1), 1)
   t.notOk(ends.find(true), 'quietly nothing is heard')
   t.equal(drained, 0)
   t.ok(ends.find())
@@ -74,7 +75,7 @@ test('what has been posted is taken in before the end of its call', async t => {
 test('calls that were taken back are passed over', async t => {
   const { ends, end, held, there, jobs, told } = setUp(2)
   held.takeBack(jobs[0] as Job)
-  end(2, n => there.keep(n, 2))
+  end(2, n => there.results.keep(n, 2))
   t.ok(ends.find())
   ends.settle()
   t.strictSame(told, [{ type: 'returned', value: 2 }])

@@ -1,5 +1,7 @@
 import { test } from 'tap'
-import { after, between, capacity, form, Slots, slotTextBytes } from '../../lib/threads/slots.js'
+import { capacity } from '../../lib/threads/call-numbers.js'
+import { slotTextBytes } from '../../lib/threads/results.js'
+import { Slots } from '../../lib/threads/slots.js'
 
 const pair = () => {
   const memory = new SharedArrayBuffer(Slots.bytes)
@@ -26,7 +28,7 @@ test('where a call stands is seen from the other side', async t => {
   thread.begin(7, 1.5)
   t.equal(pool.begunAt(7), 1.5)
   t.ok(pool.isRunning(7))
-  thread.keep(7, 'value')
+  thread.results.keep(7, 'value')
   thread.end(7, 2.5, 4)
   t.notOk(pool.isRunning(7))
   t.ok(pool.hasEnded(7))
@@ -43,49 +45,19 @@ test('a slot that is used again is not taken for that of an earlier call', async
   t.ok(thread.begin(1 + capacity, 0))
 })
 
-test('small results are kept exactly', async t => {
-  const [pool, thread] = pair()
-  const lone = '\ud800'
-  for (const value of [
-    1,
-    -0,
-    Number.NaN,
-    Number.POSITIVE_INFINITY,
-    2 ** 60,
-    null,
-    undefined,
-    true,
-    false,
-    '',
-    'é€😀',
-    'x'.repeat(slotTextBytes),
-  ]) {
-    t.ok(thread.keep(5, value))
-    t.strictSame(pool.resultOf(5), value)
-    if (typeof value === 'number') t.ok(Object.is(pool.resultOf(5), value))
-  }
-  for (const value of [lone, 'x'.repeat(slotTextBytes + 1), '€'.repeat(slotTextBytes / 2), {}, [], 1n]) {
-    t.notOk(thread.keep(5, value))
-  }
-  t.ok(thread.keepJson(5, '{"a":[1,"é"]}'))
-  t.strictSame(pool.resultOf(5), { a: [1, 'é'] })
-  thread.keepForm(5, form.posted)
-  t.equal(pool.formOf(5), form.posted)
-})
-
 test('neighbours do not touch each other', async t => {
   const [pool, thread] = pair()
   const all = Array.from({ length: capacity }, (_, index) => index + 1)
   for (const n of all) {
     pool.offer(n, n % 7, n, n * 2)
     thread.begin(n, n + 0.5)
-    if (n % 2) thread.keep(n, `${'é'.repeat(slotTextBytes / 2 - 4)}${n}`.slice(-slotTextBytes / 2))
-    else thread.keep(n, n)
+    if (n % 2) thread.results.keep(n, `${'é'.repeat(slotTextBytes / 2 - 4)}${n}`.slice(-slotTextBytes / 2))
+    else thread.results.keep(n, n)
     thread.end(n, n + 0.75, n % 3)
   }
   t.ok(
     all.every(n => {
-      const result = pool.resultOf(n)
+      const result = pool.results.of(n)
       const isRight = n % 2 ? String(result).endsWith(String(n)) && String(result).startsWith('é') : result === n
       return isRight && pool.begunAt(n) === n + 0.5 && pool.endedAt(n) === n + 0.75 && pool.noticesOf(n) === n % 3
     }),
@@ -104,14 +76,6 @@ test('who asks is told once', async t => {
   t.notOk(thread.isWanted(true))
   t.ok(thread.isWanted(false))
   t.notOk(thread.isWanted(false))
-})
-
-test('calls are counted for ever', async t => {
-  const last = 0x0fffffff
-  t.equal(after(1), 2)
-  t.equal(after(last), 1)
-  t.equal(between(5, 9), 4)
-  t.equal(between(last, 2), 2, 'the last and the first')
 })
 
 test('a call that is to stop hears of it, though another was meant before', async t => {

@@ -2,7 +2,8 @@ import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { type Test, test } from 'tap'
 import { Clock } from '../../lib/threads/clock.js'
 import { asList, type Kin, look, type Notice } from '../../lib/threads/protocol.js'
-import { form, Slots } from '../../lib/threads/slots.js'
+import { form } from '../../lib/threads/results.js'
+import { Slots } from '../../lib/threads/slots.js'
 import { fromWire, toWire } from '../../lib/values/wire.js'
 import { postBy } from '../../workers/context.js'
 import { Runner } from '../../workers/runner.js'
@@ -47,10 +48,10 @@ test('calls that wait for nothing follow each other at once, once the function i
   const [first, second] = send(kin, 1, 2)
   t.notOk(slots.hasEnded(first!), 'the module is loaded first')
   await ended(second!)
-  t.strictSame([slots.resultOf(first!), slots.resultOf(second!)], [11, 12])
+  t.strictSame([slots.results.of(first!), slots.results.of(second!)], [11, 12])
   const [third] = send({ ...kin, newCode: undefined }, 3)
   t.ok(slots.hasEnded(third!))
-  t.equal(slots.resultOf(third!), 13)
+  t.equal(slots.results.of(third!), 13)
 })
 
 test('a call that was taken back, or stopped before it began, does not begin', async t => {
@@ -60,9 +61,9 @@ test('a call that was taken back, or stopped before it began, does not begin', a
   t.ok(slots.takeBack(back!))
   slots.stop(stopped!)
   await ended(last!)
-  t.strictSame([slots.resultOf(first!), slots.resultOf(last!)], [1, 2])
+  t.strictSame([slots.results.of(first!), slots.results.of(last!)], [1, 2])
   t.ok(slots.isTakenBack(back!))
-  t.equal(slots.formOf(stopped!), form.stopped)
+  t.equal(slots.results.formOf(stopped!), form.stopped)
 })
 
 test('the pool is told when it has asked, and not otherwise', async t => {
@@ -84,12 +85,12 @@ test('what is not small is posted, arguments that are not plain come as a list',
   const args = [new Set([1]), 'x'.repeat(300)]
   const [n] = send(kin, toWire(args))
   await ended(n!)
-  t.equal(slots.formOf(n!), form.posted)
+  t.equal(slots.results.formOf(n!), form.posted)
   const [notice] = said() as unknown as [{ n: number; reply: { type: string; value: unknown } }]
   t.equal(notice.n, n)
   t.strictSame([notice.reply.type, fromWire(notice.reply.value)], ['returned', args])
   const [slight] = send({ ...kin, newCode: undefined }, toWire([{ a: [1, null] }, 'é']))
-  t.strictSame(slots.resultOf(slight!), [{ a: [1, null] }, 'é'])
+  t.strictSame(slots.results.of(slight!), [{ a: [1, null] }, 'é'])
 })
 
 test('whatever happens, there is a reply', async t => {

@@ -2,7 +2,10 @@ import { MintakaError } from '../core/errors.js'
 import type { FlowLife } from './run-flow.js'
 
 /** Why a flow run cannot begin that is nested deeper than its engine allows: most likely it calls itself for ever. */
-export function tooDeep({ flow, depth, parent }: FlowLife, limit: number): MintakaError {
+export function tooDeep(
+  { flow, depth, parent }: Pick<FlowLife, 'flow' | 'depth' | 'parent'>,
+  limit: number,
+): MintakaError {
   const chain = [flow.name]
   for (let at = parent; at; at = at.parent) chain.unshift(at.flow.name)
   const shown = chain.length > 12 ? [...chain.slice(0, 6), '…', ...chain.slice(-6)] : chain

@@ -1,9 +1,8 @@
 import type { FlowContext } from '../core/context.js'
 import { MintakaError } from '../core/errors.js'
 import type { ExecutorSession } from '../core/executor.js'
-import { enter, type FlowRun } from '../core/run.js'
-import { type Completed, isSettled, type SettledState, type State, states } from '../core/state.js'
-import { argumentsToLookAt } from './attempt-arguments.js'
+import type { RetryPolicy } from '../core/retry.js'
+import { type Completed, type SettledState, type State, states } from '../core/state.js'
 import { CallCounts } from './call-counts.js'
 import { Children } from './children.js'
 import type { FlowDefinition } from './definitions.js'
@@ -14,21 +13,16 @@ import type { Engine } from './engine.js'
 import { type BodyEnd, finalState } from './final-state.js'
 import { FlowAttempt, interruptedState } from './flow-attempt.js'
 import { runBody, withValues } from './flow-body.js'
-import { tooDeep } from './flow-depth.js'
-import { newFlowRun } from './flow-record.js'
 import { resultOf } from './flow-result.js'
+import { FlowStates } from './flow-states.js'
 import { fetchHeld } from './held.js'
 import { endOf, followEveryMs, holderOf, predecessorOf, type Waiting } from './idempotency.js'
-import { type Inputs, notReadyFor, takeInputs, waitsForResting } from './inputs.js'
-import { cancelledError, cancelOn, leftBehind, logEnd, type ProcessEnd } from './life.js'
-import { atLevel, type LeveledLogger } from './logger.js'
-import { Mirror } from './mirror.js'
+import { notReadyFor, waitsForResting } from './inputs.js'
+import { cancelledError, cancelOn, type ProcessEnd } from './life.js'
 import { formerKeysOf } from './moved.js'
 import { CallsOnHold } from './on-hold.js'
-import { Pause } from './pause.js'
-import { type Scope, unite } from './scope.js'
+import type { Scope } from './scope.js'
 import { Turn } from './turn.js'
-import { WatchedLife } from './watched-life.js'
 
 /** How a flow run was started: what is not the flow's own business. */
 export interface FlowStart {
@@ -47,30 +41,16 @@ export interface FlowStart {
  * The life of a flow run: it takes its turn in its parent, waits for what its parameters hold, opens its executor's
  * session, runs the body, waits for every run that the body started, closes the session, and only then ends.
  */
-export class FlowLife extends WatchedLife {
-  readonly record: FlowRun
-  readonly engine: Engine
-  readonly logger: LeveledLogger
+export class FlowLife extends FlowStates {
   readonly children = new Children()
   readonly calls: CallCounts
   readonly done: DoneRuns
   readonly onHold = new CallsOnHold(this)
   readonly policy: ReusePolicy
-  readonly flow: FlowDefinition
-  /** The flow run around it. */
-  readonly parent: FlowLife | undefined
-  /** How many flow runs it is in, itself included. */
-  readonly depth: number
-  readonly #mirror: Mirror | undefined
   readonly #previous: string | undefined
-  readonly #inputs: Inputs
   readonly #scope: Scope
-  readonly #waits = new Pause()
   #attempt = new FlowAttempt(this)
   #turn: Turn | undefined
-  /** The store has it, or another one that it follows. */
-  #isKnown = false
-  #created = false
   /** Gives the claim on its idempotency key back. */
   #giveBack: (() => Promise<void>) | undefined
 
@@ -82,34 +62,13 @@ export class FlowLife extends WatchedLife {
   }
 
   private constructor(flow: FlowDefinition, parameters: readonly unknown[], start: FlowStart) {
-    super()
-    const { engine, id, parent, scope } = start
-    this.engine = engine
-    this.logger = flow.logLevel ? atLevel(engine.logger, flow.logLevel) : engine.logger
-    this.flow = flow
-    this.parent = parent
+    super(flow, parameters, start)
     this.#previous = start.previous
-    this.depth = parent ? parent.depth + 1 : 1
-    this.#inputs = takeInputs(parameters, flow.waitFor, 'parameters')
-    this.#scope = { ...scope, flow: this, task: undefined, taskName: undefined }
-    this.calls = new CallCounts(id)
+    this.#scope = { ...start.scope, flow: this, task: undefined, taskName: undefined }
+    this.calls = new CallCounts(start.id)
     this.done = new DoneRuns(flow.retries > 0)
-    this.policy = start.continues?.policy ?? parent?.policy ?? defaultPolicy
-    if (this.depth > engine.maxFlowDepth) throw tooDeep(this, engine.maxFlowDepth)
-    const created = engine.now()
-    const tags = unite(flow.tags, scope.tags)
-    this.#mirror = parent && new Mirror(parent, flow, id, this.#inputs, tags, created)
-    this.record = newFlowRun(flow, {
-      id,
-      name: flow.runName ?? engine.surroundings.newName(),
-      created,
-      tags,
-      parentTaskRunId: this.#mirror?.record.id,
-      parentFlowRunId: parent?.record.id,
-      parameters,
-      continues: start.continues?.id ?? start.previous,
-    })
-    this.#mirror?.follow(this)
+    this.policy = start.continues?.policy ?? this.parent?.policy ?? defaultPolicy
+    this.mirror?.follow(this)
     if (flow.signal) cancelOn(flow.signal, this, forget => this.whenOver(forget))
   }
 
@@ -121,11 +80,6 @@ export class FlowLife extends WatchedLife {
     return this.#attempt.session
   }
 
-  /** Whether nothing will follow: the run has settled, or is about to, once the store has acknowledged its last state. */
-  get #ended(): boolean {
-    return this.settled !== undefined || isSettled(this.record.state)
-  }
-
   async #live(): Promise<void> {
     // Asked for before anything is awaited: turns are taken in call order.
     const { parent } = this
@@ -134,44 +88,39 @@ export class FlowLife extends WatchedLife {
     if (!mayHold) this.#turn = Turn.ask(parent?.session)
     try {
       await this.engine.ready
-      if (this.engine.degraded) await this.#storeWorks()
+      if (this.engine.degraded) await this.storeWorks()
       if (this.#previous !== undefined) this.record.continues = await this.#predecessor(this.#previous)
-      await this.#create()
-      if (!this.#ended && this.#previous !== undefined) await this.#goOn(this.#previous)
-      else if (!this.#ended && this.record.continues !== undefined) await this.#continue(this.record.continues)
+      await this.#createUnlessOther()
+      if (!this.hasEnded && this.#previous !== undefined) await this.#goOn(this.#previous)
+      else if (!this.hasEnded && this.record.continues !== undefined) await this.#continue(this.record.continues)
       // What has been done before needs no turn.
       const asks = parent?.done.offers ?? false
       if (!asks) await this.#turn?.take()
-      if (!this.#ended) await this.#inputsArrive()
-      if (!this.#ended && asks && this.#previous === undefined) await this.#takeOver()
-      if (!this.#ended && mayHold) this.#turn = Turn.ask(parent?.session)
-      if (!this.#ended && asks) await this.#turn?.take()
-      while (!this.#ended) await this.#carryOut()
+      if (!this.hasEnded) await this.#inputsArrive()
+      if (!this.hasEnded && asks && this.#previous === undefined) await this.#takeOver()
+      if (!this.hasEnded && mayHold) this.#turn = Turn.ask(parent?.session)
+      if (!this.hasEnded && asks) await this.#turn?.take()
+      while (!this.hasEnded) await this.#carryOut()
     } catch (error) {
-      await this.#lose(error)
+      await this.lose(error)
     } finally {
       this.#turn?.giveBack()
       this.#turn?.pass()
     }
   }
 
-  async #create(): Promise<void> {
+  async #createUnlessOther(): Promise<void> {
     if (this.record.idempotencyKey !== undefined && !(await this.#isFirst())) return
-    if (this.#ended) return
-    this.#created = true
-    this.#isKnown = true
-    // A subflow is called again by the flow around it, with what that has then.
-    const isWhole = !this.parent && !this.#inputs.edges
-    const ack = this.engine.created(this.record, isWhole ? { parameters: this.#inputs.args[0] } : undefined)
+    if (this.hasEnded) return
     try {
-      if (ack) await ack
+      await this.create()
     } catch (error) {
       await this.#giveBack?.().catch(() => {})
       throw error
     }
-    if (this.#attempt.interrupted && !this.#ended) await this.#propose(this.#interruptedBy(this.#attempt.interrupted))
-    await this.#scheduledTime()
-    if (!this.#ended && this.record.state.type === 'SCHEDULED') await this.#propose(states.pending(this.engine.now()))
+    if (this.#attempt.interrupted && !this.hasEnded) await this.propose(this.#interruptedBy(this.#attempt.interrupted))
+    await this.scheduledTime()
+    if (!this.hasEnded && this.record.state.type === 'SCHEDULED') await this.propose(states.pending(this.engine.now()))
   }
 
   /** Whether this is the run under its key. Else somebody carries that out, or has: its end is this run's end. */
@@ -185,7 +134,7 @@ export class FlowLife extends WatchedLife {
         return true
       }
       if (!holder) return false
-      this.#isKnown = true
+      this.isKnown = true
       const end = await endOf(store, this.record.id, waiting)
       if (end === 'removed') continue
       if (end) this.#endAs(end)
@@ -194,32 +143,32 @@ export class FlowLife extends WatchedLife {
   }
 
   #endAs(end: SettledState): void {
-    this.#mirror?.reflect(end)
-    const wasCalled = this.#mirror?.takeChild(this.record.id)
-    if (wasCalled && end.type === 'COMPLETED') this.#mirror?.reused()
-    this.#settle(end)
+    this.mirror?.reflect(end)
+    const wasCalled = this.mirror?.takeChild(this.record.id)
+    if (wasCalled && end.type === 'COMPLETED') this.mirror?.reused()
+    this.end(end)
   }
 
   /** How it waits for another's run. */
   get #waiting(): Waiting {
     return {
       pause: async () => {
-        await this.#pause(this.engine.now() + followEveryMs)
-        return !this.#ended
+        await this.pause(this.engine.now() + followEveryMs)
+        return !this.hasEnded
       },
       interrupted: () => this.#attempt.interrupted,
     }
   }
 
   async #inputsArrive(): Promise<void> {
-    if (!this.#inputs.edges) return
-    const { edges } = this.#inputs
-    await this.#waits.settled(edges)
-    if (this.#ended) return
+    if (!this.inputs.edges) return
+    const { edges } = this.inputs
+    await this.waits.settled(edges)
+    if (this.hasEnded) return
     const state = notReadyFor(this.record.name, edges, this.engine.now())
-    if (state) return this.#propose(state)
+    if (state) return this.propose(state)
     await fetchHeld([...edges.upstream, ...edges.allowed])
-    this.#mirror?.inputsArrived(this.#inputs)
+    this.mirror?.inputsArrived(this.inputs)
   }
 
   // --- what has been done before
@@ -235,15 +184,15 @@ export class FlowLife extends WatchedLife {
   /** Goes on where the run before it under its key ended. */
   async #goOn(previous: string): Promise<void> {
     const { continues = previous } = this.record
-    this.#mirror?.takeChild(previous)
+    this.mirror?.takeChild(previous)
     await this.#goOnFrom(continues, await resultOf(this.engine.store, continues), true)
   }
 
   /** Takes over what an equal call of the flow did before; or continues it, if it did not complete. */
   async #takeOver(): Promise<void> {
-    const match = await this.#mirror?.match(this)
-    if (!match || this.#ended || this.#attempt.interrupted) return
-    const earlier = this.#mirror?.earlierOf(match)
+    const match = await this.mirror?.match(this)
+    if (!match || this.hasEnded || this.#attempt.interrupted) return
+    const earlier = this.mirror?.earlierOf(match)
     if (!earlier) return
     this.record.continues = earlier.id
     // What other code did in it, its tasks can tell: it is called again, and they are compared.
@@ -254,8 +203,8 @@ export class FlowLife extends WatchedLife {
 
   /** Ends as that flow run did, if it has completed and the rules agree; or does what is left of it. */
   async #goOnFrom(flowRunId: string, completed: Completed | undefined, hadBegun: boolean): Promise<void> {
-    if (completed && (await this.#enterKnown(completed))) return this.#mirror?.reused()
-    if (hadBegun) this.#mirror?.ranAgain()
+    if (completed && (await this.enterKnown(completed))) return this.mirror?.reused()
+    if (hadBegun) this.mirror?.ranAgain()
     await this.#continue(flowRunId)
   }
 
@@ -264,16 +213,6 @@ export class FlowLife extends WatchedLife {
     const { runs, failed } = await runsOf(store, flowRunId)
     this.done.continue(runs, this.policy, failed)
     this.done.moved(await formerKeysOf(store, flowRunId, this.flow.file))
-  }
-
-  /** Ends the run before it begins, if the rules agree. */
-  async #enterKnown(cached: Completed): Promise<boolean> {
-    const { engine, record } = this
-    const now = engine.now()
-    const verdict = engine.propose({ run: record, from: record.state, to: states.running(now, 1), now, cached })
-    if (verdict.type !== 'REJECT') return false
-    await this.#enter(verdict.state)
-    return true
   }
 
   /** Its calls are not those of the run that it continues: it ends, before any of these runs. */
@@ -293,17 +232,17 @@ export class FlowLife extends WatchedLife {
 
   /** One attempt, its executor's session around it. */
   async #carryOut(): Promise<void> {
-    await this.#scheduledTime()
-    if (this.engine.degraded) await this.#storeWorks()
-    if (this.#ended) return
+    await this.scheduledTime()
+    if (this.engine.degraded) await this.storeWorks()
+    if (this.hasEnded) return
     this.logger.info(`Flow run '${this.record.name}' of flow '${this.record.flowName}' begins`)
     const attempt = this.#attempt
     const end = await attempt.inSession(() => this.#attemptBody(attempt))
-    if (!this.#ended && end !== this.record.state) await this.#propose(end)
+    if (!this.hasEnded && end !== this.record.state) await this.propose(end)
   }
 
   async #attemptBody(attempt: FlowAttempt): Promise<State> {
-    if (!(await this.#begin())) return this.record.state
+    if (!(await this.begin())) return this.record.state
     if (attempt.interrupted) return this.#interruptedBy(attempt.interrupted)
     attempt.accepts = true
     this.children.startAfresh()
@@ -311,31 +250,13 @@ export class FlowLife extends WatchedLife {
     this.done.startAfresh()
     const stopTimer = this.#armDeadline()
     const scope = { ...this.#scope, attempt: this.record.runCount }
-    const body = await attempt.untilInterrupted(() => runBody(this.flow, this.#inputs, scope))
+    const body = await attempt.untilInterrupted(() => runBody(this.flow, this.inputs, scope))
     await this.children.end()
     stopTimer()
     attempt.accepts = false
     if (!attempt.interrupted) this.#compare(body)
     if (attempt.interrupted) return this.#interruptedBy(attempt.interrupted)
     return finalState(this.engine.now(), await withValues(body), this.children.lives, this.children.letGo)
-  }
-
-  /** Asks the rules about RUNNING, and enters it if they let it. */
-  async #begin(): Promise<boolean> {
-    for (;;) {
-      const { engine, record } = this
-      const now = engine.now()
-      const to = states.running(now, record.runCount + 1)
-      const verdict = engine.propose({ run: record, from: record.state, to, now })
-      if (verdict.type === 'ACCEPT') await this.#enter(to)
-      else if (verdict.type === 'REJECT') await this.#enter(verdict.state)
-      else if (verdict.type === 'ABORT') this.settleAborted(now, verdict.reason)
-      else {
-        await this.#pause(verdict.until)
-        if (!this.#ended) continue
-      }
-      return record.state.type === 'RUNNING' && !this.#ended
-    }
   }
 
   // --- what its own runs, and those around it, ask it
@@ -364,7 +285,7 @@ export class FlowLife extends WatchedLife {
     if (!this.parent) return false
     if (this.#turn?.isAwaited || this.parent.onHold.has(this)) return true
     const { type } = this.record.state
-    const { edges } = this.#inputs
+    const { edges } = this.inputs
     if (type === 'PENDING') return edges !== undefined && waitsForResting(edges, this.parent)
     // Its body may wait for a run of the flow around it.
     return (
@@ -384,19 +305,19 @@ export class FlowLife extends WatchedLife {
 
   #stop(why: MintakaError): void {
     const attempt = this.#attempt
-    if (this.#ended || attempt.interrupted) return
+    if (this.hasEnded || attempt.interrupted) return
     attempt.interrupted = why
     const running = this.record.state.type === 'RUNNING'
     if (running && why.code === 'CANCELLED') {
       const state = states.cancelling(this.engine.now(), this.record.runCount, why.message)
-      this.#enter(state).catch(() => {}) // a store that refuses it refuses the last state too, and that one is awaited
+      this.enter(state).catch(() => {}) // a store that refuses it refuses the last state too, and that one is awaited
     }
     attempt.abort()
     const reason = why.code === 'DIVERGED' ? divergedAround(this.record) : why.message
     for (const child of this.children.lives) child.cancel(reason)
     attempt.endBody()
-    if (!running && this.#created) void this.#propose(this.#interruptedBy(why)).catch(error => this.#lose(error))
-    this.#waits.wake()
+    if (!running && this.isCreated) void this.propose(this.#interruptedBy(why)).catch(error => this.lose(error))
+    this.waits.wake()
   }
 
   #interruptedBy(why: MintakaError): State {
@@ -412,86 +333,20 @@ export class FlowLife extends WatchedLife {
     })
   }
 
-  // --- states
+  // --- what its states ask of it
 
-  async #storeWorks(): Promise<void> {
-    for (let over = this.engine.degraded; over; over = this.engine.degraded) await over
+  protected override get retry(): RetryPolicy | undefined {
+    const code = this.#attempt.interrupted?.code
+    return code === 'CANCELLED' || code === 'DIVERGED' ? undefined : this.flow
   }
 
-  async #scheduledTime(): Promise<void> {
-    const { state } = this.record
-    if (state.type === 'SCHEDULED') await this.#pause(state.scheduledTime)
-  }
-
-  #pause(until: number): Promise<void> {
-    return this.#waits.until(until, this.engine.surroundings, () => this.#ended)
-  }
-
-  async #propose(to: State): Promise<void> {
-    for (;;) {
-      const now = this.engine.now()
-      const code = this.#attempt.interrupted?.code
-      const retry = code === 'CANCELLED' || code === 'DIVERGED' ? undefined : this.flow
-      const verdict = this.engine.propose({ run: this.record, from: this.record.state, to, now, retry })
-      if (verdict.type === 'ACCEPT') return this.#enter(to)
-      if (verdict.type === 'REJECT') return this.#enter(verdict.state)
-      if (verdict.type === 'ABORT') return this.settleAborted(now, verdict.reason)
-      await this.#pause(verdict.until)
-      if (this.#ended) return
-    }
-  }
-
-  async #enter(state: State): Promise<void> {
-    const from = this.record.state
-    enter(this.record, state)
-    const ack = this.engine.store.appendState(this.record, state, this.#lateParameters(state))
-    this.#mirror?.reflect(state)
-    if (state.name === 'AwaitingRetry') this.#attempt = new FlowAttempt(this)
-    if (ack) await ack
-    if (isSettled(state)) this.#end(state)
-    this.engine.changed(this.record, from, state)
-  }
-
-  /** What a run was called with that had to wait for it, whole: with the state in which it begins. */
-  #lateParameters({ type }: State): { readonly parameters: unknown } | undefined {
-    if (this.parent || !this.#inputs.edges || type !== 'RUNNING' || this.record.runCount !== 1) return undefined
-    return { parameters: argumentsToLookAt(this.#inputs)[0] }
-  }
-
-  #end(state: SettledState): void {
-    logEnd(this.logger, this.record, state)
-    this.#settle(state)
-  }
-
-  /**
-   * A top-level run that fails is news. One that is cancelled is what somebody asked for: another process perhaps, or the
-   * closing of the engine, which also tells what the store lost.
-   */
-  #settle(state: SettledState): void {
-    const { hasGivenUp } = this.engine
-    this.settleWatched(state, !this.parent && !hasGivenUp && state.type !== 'COMPLETED' && state.type !== 'CANCELLED')
-  }
-
-  protected override over(): void {
-    if (this.settled) this.#mirror?.over(this.record.id, this.settled, this.#isKnown)
-    super.over()
-  }
-
-  /** The store refused, or we have a defect: the run must settle all the same. */
-  async #lose(error: unknown): Promise<void> {
-    this.engine.lost(`Flow run '${this.record.name}'`, error)
-    if (this.settled) return
-    const crashed = states.crashed(this.engine.now(), error)
-    // It cannot be resumed before it has ended in the store as well.
-    if (this.#created && !this.#ended) await this.#enter(crashed).catch(() => {})
-    if (!this.settled) this.#settle(crashed)
+  /** What stopped the last attempt does not stop the next. */
+  protected override startAfresh(): void {
+    this.#attempt = new FlowAttempt(this)
   }
 
   override leave(why: ProcessEnd): void {
     for (const child of this.children.lives) child.leave(why)
-    if (this.#ended) return
-    const state = leftBehind(this.record, why, this.engine.now())
-    if (this.#created) this.#enter(state).catch(() => {})
-    else this.#mirror?.reflect(state) // the flow run around it knows it already
+    super.leave(why)
   }
 }

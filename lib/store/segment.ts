@@ -9,6 +9,7 @@ export type JournalFs = Pick<
   | 'fdatasync'
   | 'fdatasyncSync'
   | 'ftruncateSync'
+  | 'fstatSync'
   | 'closeSync'
   | 'existsSync'
   | 'unlinkSync'
@@ -67,6 +68,12 @@ export class Segment {
   /** Whether there is anything but headers in it. */
   get hasLines(): boolean {
     return this.size > this.#header.length
+  }
+
+  /** Whether somebody has removed it: what is written into it is gone when this process ends. */
+  get isRemoved(): boolean {
+    // Not every file system counts links.
+    return this.#fs.fstatSync(this.#fd).nlink === 0 && !this.#fs.existsSync(this.path)
   }
 
   /** Writes lines at its end. */

@@ -7,7 +7,7 @@ import { namesIn, syncFolder } from './files.js'
 import { journalName, segmentName } from './journal-names.js'
 import { seal } from './seal.js'
 import { type JournalFs, Segment } from './segment.js'
-import { isOfTheFile, Trouble, whyAndFix } from './trouble.js'
+import { isOfTheFile, RemovedError, Trouble, whyAndFix } from './trouble.js'
 import { type Chunk, Unsynced } from './unsynced.js'
 
 export interface SegmentsOptions {
@@ -145,6 +145,7 @@ export class Segments {
 
   #write(): void {
     for (let chunk = this.#pending[0]; chunk; chunk = this.#pending[0]) {
+      this.#leaveRemoved()
       const segment = (this.#segment ??= this.#nextSegment())
       const { bytes, failure } = segment.append(chunk.bytes)
       if (bytes > 0) this.#wrote(chunk, bytes, segment)
@@ -152,6 +153,21 @@ export class Segments {
       if (failure !== undefined || segment.size > (this.#options.segmentBytes ?? defaultSegmentBytes))
         this.#endSegment(segment)
     }
+  }
+
+  /** Looked at before the first write after each sync: what is acknowledged must be in a file that others can find. */
+  #leaveRemoved(): void {
+    const segment = this.#segment
+    if (!segment || this.#unsynced.first) return
+    const failure = this.#removal(segment)
+    if (!failure) return
+    this.#endSegment(segment)
+    throw failure
+  }
+
+  /** What a sync would not notice. Others fold segments, and remove them, but never the last one. */
+  #removal(segment: Segment): Error | undefined {
+    return segment === this.#segment && segment.isRemoved ? new RemovedError() : undefined
   }
 
   #wrote(chunk: Chunk, length: number, segment: Segment): void {
@@ -208,8 +224,9 @@ export class Segments {
     const { segment } = first
     const last = this.#unsynced.lastIn(segment)
     this.#syncing = new Promise(resolve => {
-      segment.sync(failure => {
+      segment.sync(unsynced => {
         this.#syncing = undefined
+        const failure = unsynced ?? this.#removal(segment)
         if (failure) this.#suspect(segment, failure)
         else this.#synced(segment, last)
         this.#sync()
@@ -224,6 +241,8 @@ export class Segments {
       const { segment } = first
       try {
         segment.syncNow()
+        const removal = this.#removal(segment)
+        if (removal) throw removal
       } catch (failure) {
         this.#suspect(segment, failure)
         return false
@@ -274,7 +293,8 @@ export class Segments {
     const trouble = new Trouble(new MintakaError('STORE_WRITE_FAILED', message, { cause }), () => this.#attempt())
     if (this.#unsynced.isAwaited || this.#pending.some(({ group }) => group)) trouble.isAwaited()
     if (this.#closed) return trouble
-    warn(`${message} Nothing is lost so far: what is to be written waits, and is tried again by itself.`, { cause })
+    const sofar = cause instanceof RemovedError ? '' : ' Nothing is lost so far.'
+    warn(`${message}${sofar} What is to be written waits, and is tried again by itself.`, { cause })
     onDegraded?.(message, trouble.over)
     return trouble
   }

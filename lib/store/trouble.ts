@@ -50,6 +50,15 @@ export class Trouble {
   }
 }
 
+/** Somebody has removed a file that is written into: the file system itself says nothing about that. */
+export class RemovedError extends Error {
+  readonly code = 'ENOENT'
+
+  constructor() {
+    super('it has been removed, with all that was in it')
+  }
+}
+
 /** Whether a failure may be that of one file, so that the next one is worth a try at once. */
 export function isOfTheFile(failure: unknown): boolean {
   const { code } = failure as NodeJS.ErrnoException

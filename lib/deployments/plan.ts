@@ -1,14 +1,22 @@
 import type { Documents } from '../core/documents.js'
 import { type Decision, type Decisions, decide } from './decide.js'
 import { byTime } from './deployments.js'
-import { cursorFrom, type DeploymentRecord, deploymentFrom, kinds, type ScheduledRun, scheduledFrom } from './record.js'
+import {
+  type Cursor,
+  cursorFrom,
+  type DeploymentRecord,
+  deploymentFrom,
+  kinds,
+  type ScheduledRun,
+  scheduledFrom,
+} from './record.js'
 import type { Occurrences } from './schedules/occurrences.js'
 
 /** All that a store knows of deployments, as it was at one moment. */
 export interface Plan {
   readonly deployments: readonly DeploymentRecord[]
-  /** By deployment: every occurrence up to this time has been decided. */
-  readonly decidedUntil: ReadonlyMap<string, number>
+  /** By deployment: how far its occurrences have been decided. */
+  readonly cursors: ReadonlyMap<string, Cursor>
   /** The earliest first. */
   readonly scheduled: readonly ScheduledRun[]
 }
@@ -16,19 +24,29 @@ export interface Plan {
 /** What cannot be read is left out. */
 export async function readPlan(documents: Documents): Promise<Plan> {
   const all = async (kind: string) => documents.list(kind)
-  const cursors = (await all(kinds.cursors)).map(({ key, value }) => [key, cursorFrom(value)?.decidedUntil] as const)
+  const cursors = (await all(kinds.cursors)).map(({ key, value }) => [key, cursorFrom(value)] as const)
   const deployments = (await all(kinds.deployments)).map(({ value }) => deploymentFrom(value))
   const scheduled = (await all(kinds.scheduled)).map(({ value }) => scheduledFrom(value))
   return {
     deployments: deployments.filter(record => record !== undefined),
-    decidedUntil: new Map(cursors.filter((cursor): cursor is [string, number] => cursor[1] !== undefined)),
+    cursors: new Map(cursors.filter((entry): entry is [string, Cursor] => entry[1] !== undefined)),
     scheduled: scheduled.filter(run => run !== undefined).sort(byTime),
   }
 }
 
 /** From when on the occurrences of a deployment have to be decided. */
-export function undecidedFrom({ decidedUntil }: Plan, { id, scheduledFrom }: DeploymentRecord): number {
-  return Math.max(decidedUntil.get(id) ?? Number.NEGATIVE_INFINITY, scheduledFrom)
+export function undecidedFrom({ cursors }: Plan, { id, scheduledFrom }: DeploymentRecord): number {
+  const { decidedUntil, since } = cursors.get(id) ?? { decidedUntil: scheduledFrom }
+  if (since === undefined) return Math.max(decidedUntil, scheduledFrom) // as earlier versions wrote it
+  return since === scheduledFrom ? decidedUntil : scheduledFrom
+}
+
+/** How far two clocks may be apart. What has been decided further ahead was decided by a clock that was wrong. */
+const clocksApartMs = 60_000
+
+/** Whether the schedule of a deployment would rest until a time that no clock shows yet. */
+export function isAhead(plan: Plan, record: DeploymentRecord, now: number): boolean {
+  return !rests(plan, record) && undecidedFrom(plan, record) > now + clocksApartMs
 }
 
 /** An occurrence that is older than this when an agent first looks at it has been missed. */

@@ -78,6 +78,8 @@ export interface Taker {
 export interface Cursor {
   /** Every occurrence up to this time, and on it, has been decided. */
   readonly decidedUntil: number
+  /** The `scheduledFrom` of the deployment that it was decided of: with another one, the schedule begins anew. */
+  readonly since?: number | undefined
 }
 
 /** The kinds of documents that deployments are kept in. */

@@ -3,9 +3,9 @@ import { asError } from '../core/errors.js'
 import type { Logger } from '../core/logger.js'
 import { idFromKey } from '../engine/id-from-key.js'
 import { type Decision, type Decisions, nextDue } from './decide.js'
-import { decisionsOf, keyOf, mayUnqueue, type Plan, rests, undecidedFrom } from './plan.js'
-import { type DeploymentRecord, kinds, type ScheduledRun, toDocument } from './record.js'
-import { occurrencesOf } from './schedule.js'
+import { decisionsOf, isAhead, keyOf, mayUnqueue, type Plan, rests, undecidedFrom } from './plan.js'
+import { type Cursor, type DeploymentRecord, kinds, type ScheduledRun, toDocument } from './record.js'
+import { occurrencesOf, type Schedule } from './schedule.js'
 import type { Occurrences } from './schedules/occurrences.js'
 
 /** What a scheduler works with. */
@@ -22,15 +22,20 @@ export interface SchedulerParts {
 interface Timetable {
   /** The schedule as text. */
   readonly text: string
-  /** `undefined`: it makes no sense. */
-  readonly occurrences: Occurrences | undefined
+  /** `undefined`: it makes no sense, or has thrown. */
+  occurrences: Occurrences | undefined
   next?: { readonly from: number; readonly at: number | undefined }
 }
+
+/** Another agent, whose clock is ahead all the time, is not contradicted more often. */
+const contradictsEveryMs = 60 * 60 * 1000
 
 /** Makes runs of the occurrences of deployments that are due. */
 export class Scheduler {
   readonly #parts: SchedulerParts
   readonly #timetables = new Map<string, Timetable>()
+  /** By deployment: when it was last taken back to the present. */
+  readonly #takenBack = new Map<string, number>()
 
   constructor(parts: SchedulerParts) {
     this.#parts = parts
@@ -52,14 +57,17 @@ export class Scheduler {
 
   /** Decides what is due, and enters the runs that come of it. One at a time may do so in a store. */
   async enterDue(plan: Plan): Promise<void> {
-    for (const record of this.#dueIn(plan)) await this.#decide(plan, record)
+    for (const record of this.#dueIn(plan)) {
+      if (this.#isAhead(plan, record, this.#parts.now())) await this.#takeBack(plan, record)
+      else await this.#decide(plan, record)
+    }
   }
 
   #dueIn(plan: Plan): readonly DeploymentRecord[] {
     const now = this.#parts.now()
     return this.#servedIn(plan).filter(record => {
       const next = this.#nextOf(plan, record)
-      return (next !== undefined && next <= now) || mayUnqueue(plan, record.id, now)
+      return (next !== undefined && next <= now) || mayUnqueue(plan, record.id, now) || this.#isAhead(plan, record, now)
     })
   }
 
@@ -67,8 +75,31 @@ export class Scheduler {
     return deployments.filter(({ id }) => this.#parts.serves(id))
   }
 
+  #isAhead(plan: Plan, record: DeploymentRecord, now: number): boolean {
+    const before = this.#takenBack.get(record.id)
+    const mayContradict = before === undefined || Math.abs(now - before) >= contradictsEveryMs
+    return mayContradict && isAhead(plan, record, now)
+  }
+
+  /** A clock that was ahead for a moment must not let a schedule rest until then. What has run by it does not run again. */
+  async #takeBack(plan: Plan, record: DeploymentRecord): Promise<void> {
+    const { logger, now } = this.#parts
+    const at = now()
+    this.#takenBack.set(record.id, at)
+    const ahead = iso(undecidedFrom(plan, record))
+    logger.warn(
+      `The schedule of deployment '${record.id}' would go on after ${ahead} only, as if it were so late already: a clock was wrong. It goes on from now`,
+    )
+    await this.#putCursor(record, at)
+  }
+
+  #putCursor({ id, scheduledFrom }: DeploymentRecord, decidedUntil: number): Promise<void> {
+    const cursor: Cursor = { decidedUntil, since: scheduledFrom }
+    return this.#parts.documents.put(kinds.cursors, id, cursor)
+  }
+
   async #decide(before: Plan, record: DeploymentRecord): Promise<void> {
-    const { documents, logger, now } = this.#parts
+    const { logger, now } = this.#parts
     const occurrences = this.#timetableOf(record).occurrences ?? { *from() {} }
     let plan = before
     let missed: Decisions['missed']
@@ -78,11 +109,12 @@ export class Scheduler {
       for (const decision of decisions) await this.#carryOut(plan, record, decision)
       missed = together(missed, looked.missed)
       goesOn = decisions.length === 0 && looked.decidedUntil > undecidedFrom(plan, record)
-      plan = { ...plan, decidedUntil: new Map(plan.decidedUntil).set(record.id, looked.decidedUntil) }
+      const cursor = { decidedUntil: looked.decidedUntil, since: record.scheduledFrom }
+      plan = { ...plan, cursors: new Map(plan.cursors).set(record.id, cursor) }
     }
     if (missed) logger.warn(`${missedText(missed)} of deployment '${record.id}'; catchUp is '${record.catchUp}'`)
     const decidedUntil = undecidedFrom(plan, record)
-    if (decidedUntil > undecidedFrom(before, record)) await documents.put(kinds.cursors, record.id, { decidedUntil })
+    if (decidedUntil > undecidedFrom(before, record)) await this.#putCursor(record, decidedUntil)
   }
 
   async #carryOut(plan: Plan, record: DeploymentRecord, decision: Decision): Promise<void> {
@@ -118,18 +150,33 @@ export class Scheduler {
     const text = JSON.stringify(schedule) ?? ''
     const known = this.#timetables.get(id)
     if (known?.text === text) return known
-    const made = { text, occurrences: schedule && this.#occurrencesOf(id, schedule) }
+    const made: Timetable = { text, occurrences: undefined }
+    const unusable = (error: unknown) => {
+      made.occurrences = undefined
+      this.#parts.logger.error(`The schedule of deployment '${id}' cannot be used: ${asError(error).message}`)
+    }
+    made.occurrences = schedule && usable(schedule, unusable)
     this.#timetables.set(id, made)
     return made
   }
+}
 
-  #occurrencesOf(id: string, schedule: NonNullable<DeploymentRecord['schedule']>): Occurrences | undefined {
-    try {
-      return occurrencesOf(schedule)
-    } catch (error) {
-      this.#parts.logger.error(`The schedule of deployment '${id}' cannot be used: ${asError(error).message}`)
-      return undefined
+/** The times of a schedule, which end where it throws: other schedules go on. */
+function usable(schedule: Schedule, unusable: (error: unknown) => void): Occurrences | undefined {
+  try {
+    const occurrences = occurrencesOf(schedule)
+    return {
+      *from(at) {
+        try {
+          yield* occurrences.from(at)
+        } catch (error) {
+          unusable(error)
+        }
+      },
     }
+  } catch (error) {
+    unusable(error)
+    return undefined
   }
 }
 

@@ -1,4 +1,6 @@
+import { Cron } from 'croner'
 import { test } from 'tap'
+import { nextTime } from '../../lib/cli/next-time.js'
 import { Agent, type AgentEvent } from '../../lib/deployments/agent.js'
 import { type DeploymentOptions, deployment } from '../../lib/deployments/deployment.js'
 import { InProcessLauncher } from '../../lib/deployments/in-process.js'
@@ -16,13 +18,16 @@ const noon = Date.UTC(2026, 4, 5, 12)
 type T = { teardown(close: () => unknown): unknown }
 
 /** A simulated clock at noon, an engine, and agents on it; what they say and do is kept. */
-function set(t: T, { at = noon, pollMs = minute }: { at?: number; pollMs?: number } = {}) {
+function set(
+  t: T,
+  { at = noon, pollMs = minute, store = new MemoryStore() }: { at?: number; pollMs?: number; store?: MemoryStore } = {},
+) {
   const clock = simulatedClock(at)
   const said: string[] = []
   const say = (message: string) => void said.push(message)
   const logger = atLevel({ debug() {}, info: say, warn: say, error: say }, 'debug')
-  const store = new MemoryStore()
-  const engine = new Engine({ store, logger, surroundings: clock, maxFlowDepth: 10 })
+  const surroundings = { ...clock, newId: () => `${clock.newId()}-of-${at}` } // those of a store are different
+  const engine = new Engine({ store, logger, surroundings, maxFlowDepth: 10 })
   const deployments = deploymentsOf(engine)
   const agents: Agent[] = []
   const started = (launcher: ConstructorParameters<typeof Agent>[0]['launcher'], concurrency = 10) => {
@@ -274,6 +279,83 @@ test('documents that make no sense are left out, and said', async t => {
   await clock.advance(2 * minute)
   t.match(launcher.runs, [{ deployment: 'etl/daily' }])
   t.equal(said.filter(line => line.includes("The schedule of deployment 'etl/b' cannot be used")).length, 1, 'once')
+})
+
+test('a schedule that fails rests, is told with its deployment, and does not keep the others from running', async t => {
+  const { clock, deployments, started, store, said } = set(t)
+  const good = await deployments.create(every(1))
+  await store.documents.put('deployments', 'etl/bad', { ...good, id: 'etl/bad', schedule: { cron: '* * * * *' } })
+  const { nextRun } = Cron.prototype
+  t.intercept(Cron.prototype, 'nextRun', {
+    value(this: Cron, from?: Date) {
+      if (from) throw new Error('Invalid options: dtstart')
+      return nextRun.call(this)
+    },
+  })
+  const launcher = byHand()
+  started(launcher)
+  await clock.advance(2 * minute)
+  t.match(launcher.runs, [{ deployment: 'etl/daily' }])
+  t.strictSame(
+    said.filter(line => line.includes('dtstart')),
+    ["The schedule of deployment 'etl/bad' cannot be used: Invalid options: dtstart"],
+  )
+})
+
+test('a schedule that was decided by a clock four months ahead goes on when the clock is right', async t => {
+  const ahead = set(t, { at: noon + 120 * 24 * 60 * minute })
+  const daily = every(1)
+  await ahead.deployments.create(daily)
+  ahead.started(byHand())
+  await ahead.clock.advance(minute)
+  const right = set(t, { store: ahead.store })
+  await right.deployments.create(daily)
+  const launcher = byHand()
+  const agent = right.started(launcher)
+  await right.clock.advance(minute + 1)
+  t.strictSame(launcher.times(), [1])
+  const [line, ...others] = right.said
+  t.match(line, /^The schedule of deployment 'etl\/daily' would go on after 2026-09-02T12:01:00.000Z only/)
+  t.strictSame(others, [], 'once')
+  agent.force('kill')
+  launcher.runs[0]?.end()
+  await agent.ended
+  const [record] = await right.deployments.list()
+  const scheduled = await right.deployments.scheduled()
+  t.equal(record && nextTime(record, scheduled, right.clock.now()), noon + 2 * minute, 'as deployment ls says')
+})
+
+test('a cursor that is ahead does not outlive pausing and resuming, nor another schedule', async t => {
+  for (const [how, begun] of [
+    ['resume', [1, 2]],
+    ['create', [0.5, 1]],
+  ] as const) {
+    const { clock, deployments, started, store, said } = set(t)
+    const { scheduledFrom } = await deployments.create(every(1, { overlap: 'allow' }))
+    await store.documents.put('cursors', 'etl/daily', { decidedUntil: noon + 30_000_000, since: scheduledFrom })
+    await deployments.pause('etl/daily')
+    await clock.advance(1)
+    if (how === 'resume') await deployments.resume('etl/daily')
+    else await deployments.create(every(0.5, { overlap: 'allow', paused: false }))
+    const launcher = byHand()
+    started(launcher)
+    await clock.advance(begun[1] * minute)
+    t.strictSame(launcher.times(), begun, how)
+    t.strictSame(said, [])
+  }
+})
+
+test('two agents whose clocks are far apart do not contradict each other at every look', async t => {
+  const ahead = set(t, { at: noon + 10 * minute })
+  await ahead.deployments.create(every(1, { overlap: 'allow' }))
+  ahead.started(byHand())
+  const behind = set(t, { store: ahead.store })
+  behind.started(byHand())
+  for (let minutes = 0; minutes < 30; minutes += 1) {
+    await ahead.clock.advance(minute)
+    await behind.clock.advance(minute)
+  }
+  t.equal(behind.said.filter(line => line.includes('a clock was wrong')).length, 1)
 })
 
 test('an agent goes on when its store works again', async t => {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { Command, CommanderError } from 'commander'
+import { goOnUnread } from './output.js'
 import { groupHelp, overview } from './overview.js'
 import { verbsLike } from './suggest.js'
 import { groups, type VerbEntry, verbs } from './verbs.js'
@@ -51,12 +52,14 @@ function program(): Command {
 }
 
 /** The command is known by its summary; what else it takes is defined when it is used. */
-function addVerb(root: Command, fullName: string, { summary, load }: VerbEntry): void {
+function addVerb(root: Command, fullName: string, { summary, load, acts }: VerbEntry): void {
   const [first = '', second] = fullName.split(' ')
   const group = second === undefined ? root : groupOf(root, first)
   const command = group.command(second ?? first).description(summary)
   group.hook('preSubcommand', async (_, chosen) => {
-    if (chosen === command) (await load()).define(chosen)
+    if (chosen !== command) return
+    if (acts) goOnUnread()
+    ;(await load()).define(chosen)
   })
 }
 

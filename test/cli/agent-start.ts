@@ -123,6 +123,21 @@ test('an agent runs what is due in processes of their own, and tells of each in 
   t.match(agent.lines.at(-1), /^Agent \w+ has stopped\.$/)
 })
 
+test('an agent goes on when whoever reads its lines has gone', async t => {
+  const { engine, deploy, start, settled } = await set(t)
+  await deploy('etl/daily', { parameters: { n: 1 } })
+  const agent = start()
+  await agent.says('is ready')
+  agent.child.stdout?.destroy()
+  agent.child.stderr?.destroy()
+  for (const name of ['first', 'second']) {
+    const { id } = await engine.deployments.run('etl/daily', { name })
+    t.match((await settled(id))[0], { name, state: { type: 'COMPLETED', result: 1 } })
+  }
+  agent.child.kill('SIGINT')
+  t.equal(await agent.ended, 130)
+})
+
 test('a run that never lets go of its thread ends with its agent, and the schedule goes on', async t => {
   const { engine, folder, deploy, start, settled } = await set(t)
   const witness = join(folder, 'witness')

@@ -104,7 +104,10 @@ export class Segments {
     return true
   }
 
-  /** Tries once more what waits, and gives the files back. Rejects with what is lost. */
+  /**
+   * Tries once more what waits, and gives the files back. Rejects with what is lost, unless somebody has removed the files:
+   * who clears a folder away and then closes its store is told, and knows it. Those who wait for a line are told in any case.
+   */
   async close(): Promise<void> {
     this.#closed = true
     this.#trouble?.stop()
@@ -116,6 +119,7 @@ export class Segments {
     const { describe, warn } = this.#options
     const what = describe ? describe(lost) : ''
     if (what === undefined) return warn(`${failure.message} Its runs are saved; only that it is closed is not.`)
+    if (failure.cause instanceof RemovedError) return warn(`${failure.message} ${what}`)
     throw new MintakaError('STORE_WRITE_FAILED', `${failure.message} ${what}`, { cause: failure.cause })
   }
 

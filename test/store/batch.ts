@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import tap, { type Test, test } from 'tap'
 import { enter, type Run } from '../../lib/core/run.js'
@@ -367,7 +368,9 @@ test('task runs of a batch whose process has died become CRASHED, unless they ha
   const dead = { ...here, pid: spawnSync(process.execPath, ['--version']).pid, ...(started && { started: '1' }) }
   const [, , ...rest] = readFileSync(`${folder}/journals/engine-${openings}.0001.ndjson`, 'utf8').split('\n')
   const header = seal(headerLine({ format: 3, owner: 'w', process: dead, created: 1000, journal: 'w', segment: 1 }))
-  const orphaned = t.testdir({ journals: { 'w.0001.ndjson': header + header + rest.join('\n') } })
+  const orphaned = join(folder, 'orphaned')
+  mkdirSync(join(orphaned, 'journals'), { recursive: true })
+  writeFileSync(join(orphaned, 'journals', 'w.0001.ndjson'), header + header + rest.join('\n'))
   const heir = new JsonStore({ folder: orphaned })
   const warnings: string[] = []
   await heir.open({ owner: 'heir', codec, warn: message => warnings.push(message) })

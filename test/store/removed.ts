@@ -39,13 +39,26 @@ test('what was acknowledged and is not on the disk yet when its file is removed 
   await journal.close(closed)
 })
 
-test('a journal whose folder is gone when it is closed says what is lost', async t => {
-  const { journal, folder } = journalIn(t, { durability: 'power' })
+test('who waits for a line when a journal without a folder is closed is told that it is lost', async t => {
+  const { journal, folder, warnings } = journalIn(t, { durability: 'power' })
   journal.append(line('one'))
   await journal.acknowledged()
   rmSync(folder, { recursive: true })
   journal.append(line('two'))
-  await t.rejects(journal.close(closed), { code: 'STORE_WRITE_FAILED', message: /has been removed/ })
+  const refused = t.rejects(journal.acknowledged()!, { code: 'STORE_WRITE_FAILED', message: /has been removed/ })
+  await until(async () => journal.degraded !== undefined)
+  await journal.close(closed)
+  await refused
+  t.match(warnings.at(-1), /has been removed/)
+})
+
+test('who clears the folder away and then closes the store is told, and not refused', async t => {
+  const { journal, folder, warnings } = journalIn(t)
+  journal.append(line('one'))
+  await journal.acknowledged()
+  rmSync(folder, { recursive: true })
+  await journal.close(closed)
+  t.match(warnings, [/has been removed/])
 })
 
 test('an engine whose store is removed says so, and keeps what it acknowledges once the folder is there again', async t => {

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { MintakaError } from '../core/errors.js'
 import { messageOf } from '../core/state.js'
 
@@ -19,21 +21,45 @@ export function openedInTask(folder: string): MintakaError {
 
 /** The store could not be opened: why, and what to do. */
 export function openFailed(folder: string, cause: unknown): MintakaError {
-  const { code, path = folder } = cause as NodeJS.ErrnoException
-  const elsewhere = 'or set MINTAKA_HOME (or the folder of the JsonStore) to another folder'
-  const why =
-    code === 'EEXIST' || code === 'ENOTDIR'
-      ? `${path} is in the way: it is not a folder. Move it away, ${elsewhere}.`
-      : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
-        ? `there is no permission to use ${path}. Give it to this user, ${elsewhere}.`
-        : code === 'ENOSPC' || code === 'EDQUOT'
-          ? `there is no room on the disk of ${folder}. Make room there, ${elsewhere}.`
-          : `${messageOf(cause)}.`
-  return new MintakaError('STORE_OPEN_FAILED', `The store in ${folder} could not be opened: ${why}`, { cause })
+  const message = `The store in ${folder} could not be opened: ${whyNot(folder, cause)}`
+  return new MintakaError('STORE_OPEN_FAILED', message, { cause })
+}
+
+/** The store could not be made anew: why, and what to do. */
+export function rebuildFailed(folder: string, cause: unknown): MintakaError {
+  const message = `The store in ${folder} could not be rebuilt: ${whyNot(folder, cause)}`
+  return new MintakaError('STORE_WRITE_FAILED', message, { cause })
 }
 
 /** `what` could not be written, though the store is open. */
 export function writeFailed(folder: string, what: string, cause: unknown): MintakaError {
   const message = `${what} could not be written in ${folder}: ${messageOf(cause)}.`
   return new MintakaError('STORE_WRITE_FAILED', message, { cause })
+}
+
+/** What the system says of a file of the store, in a sentence with advice. */
+function whyNot(folder: string, cause: unknown): string {
+  const { code, path = folder } = cause as NodeJS.ErrnoException
+  const elsewhere = 'or set MINTAKA_HOME (or the folder of the JsonStore) to another folder'
+  if (code === 'EEXIST' || code === 'ENOTDIR')
+    return `${inTheWay(path)} is in the way: it is not a folder. Move it away, ${elsewhere}.`
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return `there is no permission to use ${path}. Give it to this user, ${elsewhere}.`
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return `there is no room on the disk of ${folder}. Make room there, ${elsewhere}.`
+  return `${messageOf(cause)}.`
+}
+
+/** The system names what was to be opened; what is not a folder may be one of those that it should be in. */
+function inTheWay(path: string): string {
+  const above = dirname(path)
+  return above === path || isFolder(above) ? path : inTheWay(above)
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false // it is below what is no folder
+  }
 }

@@ -1,7 +1,11 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
 import { test } from 'tap'
+import { outside } from '../fixtures/project.js'
 import { carryOut, fold, manySessions, opened } from '../store/fixtures/sessions.js'
-import { mintakaIn } from './fixtures/mintaka.js'
+import { bin, mintakaIn } from './fixtures/mintaka.js'
 
 const json = (text: string) => JSON.parse(text)
 /** Numbers of this machine and this moment. */
@@ -136,4 +140,27 @@ test('store rebuild of a sound store has nothing to warn of, and keeps what the 
   const kept = readdirSync(home).filter(name => name.startsWith('catalogue.before-'))
   t.equal(kept.length, 1)
   t.equal(readFileSync(`${home}/${kept[0]}`, 'utf8'), before)
+})
+
+test('store rebuild of a store that one may only read, or that is no folder, says in a sentence what to do', async t => {
+  const folder = t.testdir({ file: '' })
+  const home = `${folder}/home`
+  await manySessions(t, home, 1)
+  chmodSync(home, 0o755)
+  chmodSync(`${home}/tmp`, 0o555)
+  // Root may do everything, and becomes somebody else.
+  const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+  const args = ['-u', 'NODE_OPTIONS', process.execPath, bin, '--home', home, 'store', 'rebuild'] // without the test runner
+  const child = spawn('env', args, { env: outside(), stdio: ['ignore', 'ignore', 'pipe'], ...nobody })
+  const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)])
+  chmodSync(`${home}/tmp`, 0o755)
+  t.equal(code, 1)
+  const sentence =
+    /^error: The store in .*home could not be rebuilt: there is no permission to use .*tmp.* Give it to .*\n$/
+  t.match(stderr, sentence)
+  t.strictSame(await mintakaIn(folder)('--home', 'file', 'store', 'rebuild'), {
+    code: 1,
+    stdout: '',
+    stderr: `error: The store in ${folder}/file could not be rebuilt: ${folder}/file is in the way: it is not a folder. Move it away, or set MINTAKA_HOME (or the folder of the JsonStore) to another folder.\n`,
+  })
 })

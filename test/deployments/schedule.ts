@@ -63,17 +63,44 @@ test('a schedule that has ended has no more times', async t => {
   t.strictSame(next({ rrule: 'FREQ=DAILY;UNTIL=20200301T000000Z' }, '2026-01-01T00:00Z'), [])
 })
 
+test('a rule that comes once and then never again holds nobody up who asks for the next time', async t => {
+  // The library would leave out minute after minute, until the year 9999.
+  const rrule = 'DTSTART:20260505T120000\nRRULE:FREQ=MINUTELY\nEXRULE:FREQ=MINUTELY\nRDATE:20260505T120030'
+  t.strictSame(next({ rrule }, '2026-05-05T12:00Z', 1), ['2026-05-05T12:00'])
+  t.throws(() => next({ rrule }, '2026-05-05T12:01Z', 1), {
+    code: 'INVALID_OPTION',
+    message: /takes more than 2000 ms to tell when it comes next/,
+  })
+})
+
+test('what is left out by a rule that never comes is nothing', async t => {
+  const rrule = 'RRULE:FREQ=DAILY\nEXRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30'
+  t.strictSame(next({ rrule }, '2026-02-28T12:00Z', 1), ['2026-03-01T00:00'])
+})
+
+test('a rule with a COUNT ends after so many times that clocks show', async t => {
+  const rrule = 'DTSTART:20260306T023000\nRRULE:FREQ=DAILY;COUNT=4'
+  const times = ['2026-03-06T07:30', '2026-03-07T07:30', '2026-03-09T06:30', '2026-03-10T06:30']
+  t.strictSame(next({ rrule, timezone }, '2026-01-01T00:00Z', 10), times)
+  t.strictSame(next({ rrule, timezone }, '2026-03-08T00:00Z', 10), times.slice(2))
+})
+
+test('a rule may be in small letters', async t => {
+  t.strictSame(next({ rrule: 'freq=weekly;byday=mo' }, '2026-05-05T12:00Z', 1), ['2026-05-11T00:00'])
+})
+
 test('a schedule that never comes is refused, and does not stop whoever asks', async t => {
   const never: Schedule[] = [
     { cron: '0 0 30 2 *' },
     { rrule: 'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30' },
-    { rrule: 'FREQ=MONTHLY;BYDAY=6MO' },
-    { rrule: 'FREQ=DAILY;COUNT=0' },
+    { rrule: 'FREQ=MONTHLY;BYMONTH=2;BYDAY=MO;BYSETPOS=6' },
     { rrule: 'FREQ=DAILY;UNTIL=20190101T000000Z' },
     // The library would look for these for minutes, or for ever.
     { rrule: 'FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=30' },
     { rrule: 'FREQ=MINUTELY;INTERVAL=2;BYMINUTE=1' },
+    { rrule: 'FREQ=DAILY;BYSETPOS=5' },
     { rrule: 'FREQ=SECONDLY;COUNT=1000000000' },
+    { rrule: 'RRULE:FREQ=MINUTELY\nEXRULE:FREQ=MINUTELY' },
     { rrule: 'DTSTART:20200101T000000\nRRULE:FREQ=DAILY\nEXRULE:FREQ=HOURLY;INTERVAL=2;BYHOUR=1' },
   ]
   for (const schedule of never)
@@ -97,9 +124,9 @@ test('what is wrong with a schedule is named', async t => {
     [{ cron: 5 }, /cron is five fields/],
     [{ cron: '* * * * *', timezone: 'Vienna' }, /timezone is the name of a time zone, .*, not "Vienna"/],
     [{ rrule: 'every day' }, /rrule is a recurrence rule of RFC 5545/],
-    [{ rrule: 'FREQ=DAILY;INTERVAL=0' }, /rrule is .*: INTERVAL is a positive integer/],
-    [{ rrule: 'FREQ=DAILY;INTERVAL=-2' }, /INTERVAL is a positive integer/],
-    [{ rrule: 'FREQ=DAILY;INTERVAL=1.5' }, /INTERVAL is a positive integer/],
+    [{ rrule: 'FREQ=DAILY;INTERVAL=0' }, /rrule is .*: INTERVAL is a whole number from 1 on, not 0\.$/],
+    [{ rrule: 'FREQ=DAILY;INTERVAL=-2' }, /INTERVAL is a whole number from 1 on/],
+    [{ rrule: 'FREQ=DAILY;INTERVAL=1.5' }, /INTERVAL is a whole number from 1 on/],
     [{ rrule: 7 }, /rrule is a recurrence rule of RFC 5545/],
     [{ rrule: 'DTSTART;TZID=Europe/Vienna:20260301T023000\nRRULE:FREQ=DAILY', timezone }, /Leave one of them out/],
   ]

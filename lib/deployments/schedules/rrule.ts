@@ -3,8 +3,9 @@ import * as library from 'rrule'
 import { Temporal } from 'temporal-polyfill'
 import { asError, MintakaError } from '../../core/errors.js'
 import type { Occurrences } from './occurrences.js'
+import { checkParts } from './rrule-parts.js'
 import { within } from './within.js'
-import { checkTimezone, defaultAnchor, instantOf, localTime } from './zoned.js'
+import { checkTimezone, defaultAnchor, instantOf, localTime, whenShown } from './zoned.js'
 
 /** When a recurrence rule of RFC 5545 (iCalendar) says so. */
 export interface RRuleSchedule {
@@ -33,81 +34,97 @@ export function rruleOccurrences({ rrule, timezone }: RRuleSchedule): Occurrence
   const rules = rulesThatCome(rrule, zone)
   return {
     *from(at) {
-      const start = new Date(pseudoUtc(localTime(at, zone)))
+      const timeOf = whenShown(zone)
       let last = Number.NEGATIVE_INFINITY
-      for (const local of localTimes(startedBefore(rules, start), start)) {
-        const time = timeOf(local, zone)
-        if (time === undefined || time < at || time <= last) continue
-        yield time
-        last = time
+      for (let begin = pseudoUtc(localTime(at, zone)); ; ) {
+        const found = within(longestSearchMs, () => search(rules, begin, timeOf))
+        if (!found) throw invalid(`takes more than ${longestSearchMs} ms to tell when it comes next`, rrule)
+        if (found.dates.length === 0) return
+        for (const date of found.dates) {
+          const time = timeOf(date.getTime())
+          if (time === undefined || time < at || time <= last) continue
+          yield time
+          last = time
+        }
+        begin = found.end
       }
     },
   }
 }
 
-/** How long the library may look for the first time of a rule: one that comes in 40 years is found in a tenth of that. */
+/** How long the library may look for a time of a rule: one that comes in 40 years is found in a tenth of that. */
 const longestSearchMs = 2000
 
 /** A rule that never comes the library may look for without end, with the thread to itself: it is refused here, once. */
 function rulesThatCome(text: string, zone: string): RRuleSet {
+  const timeOf = whenShown(zone)
   const rules = within(longestSearchMs, () => {
-    const rules = eachRule(parse(text, zone), rule => withRealCount(rule, zone))
-    const firstOf = (rule: RRule) => rule.after(rule.options.dtstart, true)
-    for (const rule of rules.exrules()) firstOf(rule)
-    if (rules.rrules().every(rule => firstOf(rule) !== null)) return rules
-    throw new MintakaError('INVALID_OPTION', `A schedule's rrule never comes: ${JSON.stringify(text)}.`)
+    const given = eachRule(parse(text, zone), rule => withoutCount(rule, timeOf))
+    const comes = (rule: RRule) => rule.after(rule.options.dtstart, true) !== null
+    const rules = changed(given, rule => (comes(rule) ? [rule] : [])) // what is never left out need not be looked for
+    const isComplete = given.rrules().length === rules.rrules().length
+    const first = firstOf(rules, -8.64e15) // the least of a Date
+    if (isComplete && first !== undefined && search(rules, first, timeOf).dates.length > 0) return rules
+    throw invalid('never comes', text)
   })
   if (rules) return rules
-  throw new MintakaError(
-    'INVALID_OPTION',
-    `A schedule's rrule never comes, or takes more than ${longestSearchMs} ms to tell when: ${JSON.stringify(text)}. One of many times had better end with UNTIL than with COUNT.`,
-  )
+  const advice = 'One of many times had better end with UNTIL than with COUNT.'
+  throw invalid(`never comes, or takes more than ${longestSearchMs} ms to tell when`, text, advice)
 }
 
-/** When the clocks show `local`. `undefined`: never, because they go forward (RFC 5545 leaves such a time out, 3.3.10). */
-function timeOf(local: Temporal.PlainDateTime, zone: string): number | undefined {
-  const time = instantOf(local, zone)
-  return localTime(time, zone).equals(local) ? time : undefined
+function invalid(what: string, text: string, advice?: string): MintakaError {
+  const sentence = `A schedule's rrule ${what}: ${JSON.stringify(text)}.`
+  return new MintakaError('INVALID_OPTION', advice === undefined ? sentence : `${sentence} ${advice}`)
 }
 
-/** The local times of some rules, from `start` on. */
-function* localTimes(rules: RRuleSet, start: Date): Generator<Temporal.PlainDateTime> {
-  const longest = 100 * 366 * day // a 29th of February that is a Monday comes within 40 years
-  const isFrequent = rules.rrules().some(rule => rule.options.freq >= Frequency.MINUTELY)
-  let span = isFrequent ? hour : 40 * day
-  for (let begin = start.getTime(); ; ) {
-    const found = rules.between(new Date(begin), new Date(begin + span - 1), true)
-    for (const date of found) yield plainOf(date)
-    begin += span
-    if (found.length === 0 && span > longest) return
-    span = found.length === 0 ? span * 2 : Math.min(span, 400 * day)
+/** The dates from `begin` on, up to `end`, of the next part of time with one that the clocks show. None: there are no more. */
+function search(rules: RRuleSet, begin: number, timeOf: (local: number) => number | undefined) {
+  const most = Math.max(...rules.rrules().map(rule => rule.options.freq))
+  const span = most >= Frequency.MINUTELY ? hour : most >= Frequency.WEEKLY ? 40 * day : 400 * day
+  for (let next: number | undefined = begin; next !== undefined; ) {
+    const start: number = next
+    const end = start + span
+    const begun = eachRule(rules, rule => begunLater(rule, start))
+    const dates = begun.between(new Date(start), new Date(end - 1), true)
+    if (dates.some(date => timeOf(date.getTime()) !== undefined)) return { dates, end }
+    next = firstOf(begun, end)
   }
+  return { dates: [], end: begin }
+}
+
+/** The first local time from `begin` on, though it may be one of those that are left out. */
+function firstOf(rules: RRuleSet, begin: number): number | undefined {
+  const ruled = rules.rrules().map(rule => rule.after(new Date(begin), true)?.getTime() ?? Number.POSITIVE_INFINITY)
+  const single = rules.rdates().map(Number)
+  const least = Math.min(...ruled, ...single.filter(date => date >= begin))
+  return Number.isFinite(least) ? least : undefined
 }
 
 /**
- * The same rules, begun later if that makes no difference: the library counts from the beginning each time, which for a
- * rule of every minute takes seconds.
+ * The same rule with an end instead of its COUNT: the library would count from the beginning each time, and what never
+ * comes, since clocks go forward, does not count.
  */
-function startedBefore(rules: RRuleSet, start: Date): RRuleSet {
-  return eachRule(rules, rule => begunLater(rule, start))
+function withoutCount(rule: RRule, timeOf: (local: number) => number | undefined): RRule {
+  const { count, ...others } = rule.origOptions
+  if (typeof count !== 'number') return rule
+  let counted = 0
+  let last: Date | undefined
+  new Rule(others, true).all(date => {
+    if (timeOf(date.getTime()) !== undefined) counted += 1
+    last = date
+    return counted < count
+  })
+  return last ? new Rule({ ...others, until: last }, true) : rule
 }
 
-/** What never comes does not count: the library does not know of clocks, and has to count so many more. */
-function withRealCount(rule: RRule, zone: string): RRule {
-  const { count: wanted } = rule.origOptions
-  if (typeof wanted !== 'number') return rule
-  for (let counted = rule, count = wanted; ; ) {
-    const leftOut = counted.all().filter(date => timeOf(plainOf(date), zone) === undefined).length
-    if (count === wanted + leftOut) return counted
-    count = wanted + leftOut
-    counted = new Rule({ ...rule.origOptions, count })
-  }
+function eachRule(rules: RRuleSet, change: (rule: RRule) => RRule): RRuleSet {
+  return changed(rules, rule => [change(rule)])
 }
 
-function eachRule(rules: RRuleSet, changed: (rule: RRule) => RRule): RRuleSet {
-  const others = new RuleSet()
-  for (const rule of rules.rrules()) others.rrule(changed(rule))
-  for (const rule of rules.exrules()) others.exrule(changed(rule))
+function changed(rules: RRuleSet, change: (rule: RRule) => readonly RRule[]): RRuleSet {
+  const others = new RuleSet(true) // without a cache, which would keep every window
+  for (const rule of rules.rrules().flatMap(change)) others.rrule(rule)
+  for (const rule of rules.exrules().flatMap(change)) others.exrule(rule)
   for (const date of rules.rdates()) others.rdate(date)
   for (const date of rules.exdates()) others.exdate(date)
   return others
@@ -121,29 +138,28 @@ const units: Partial<Record<number, number>> = {
   [Frequency.SECONDLY]: 1000,
 }
 
-function begunLater(rule: RRule, start: Date): RRule {
+/** The same rule, begun later if that makes no difference: the library counts from the beginning each time. */
+function begunLater(rule: RRule, start: number): RRule {
   const { freq, interval, dtstart } = rule.options
   const unit = units[freq]
-  const { count } = rule.origOptions
-  if (unit === undefined || (count !== undefined && count !== null)) return rule
-  const steps = Math.floor((start.getTime() - dtstart.getTime()) / (unit * interval)) - 1
+  if (unit === undefined || typeof rule.origOptions.count === 'number') return rule
+  const steps = Math.floor((start - dtstart.getTime()) / (unit * interval)) - 1
   if (steps <= 0) return rule
-  return new Rule({ ...rule.origOptions, dtstart: new Date(dtstart.getTime() + steps * unit * interval) })
+  return new Rule({ ...rule.origOptions, dtstart: new Date(dtstart.getTime() + steps * unit * interval) }, true)
 }
 
 function parse(text: string, zone: string): RRuleSet {
   try {
-    const begun = /^DTSTART/im.test(text) ? text : `DTSTART:${begin}\n${text}`
+    if (typeof text !== 'string') throw new Error('it is no text')
+    const capitals = text.replaceAll(/;TZID=[^:;]+/gi, '').toUpperCase()
+    checkParts(capitals)
+    const begun = /^DTSTART/m.test(capitals) ? capitals : `DTSTART:${begin}\n${capitals}`
     const local = begun
-      .replaceAll(/^(?=FREQ=)/gim, 'RRULE:')
-      .replaceAll(/;TZID=[^:;]+/gi, '')
+      .replaceAll(/^(?=FREQ=)/gm, 'RRULE:')
       .replaceAll(/(\d{8}T\d{6})Z/g, (_, basic: string) => basicOf(localTime(instantOfBasic(basic), zone)))
     const set = rrulestr(local, { forceset: true })
     if (!(set instanceof RuleSet && set.rrules().length + set.rdates().length > 0))
       throw new Error('there is no RRULE in it')
-    const intervals = [...set.rrules(), ...set.exrules()].map(rule => rule.options.interval)
-    if (!intervals.every(interval => Number.isInteger(interval) && interval > 0))
-      throw new Error('INTERVAL is a positive integer')
     return set
   } catch (cause) {
     throw new MintakaError(
@@ -164,7 +180,6 @@ function zoneOf(text: unknown, timezone: string | undefined): string {
 }
 
 const pseudoUtc = (local: Temporal.PlainDateTime) => instantOf(local, 'UTC')
-const plainOf = (date: Date) => localTime(date.getTime(), 'UTC')
 const instantOfBasic = (basic: string) => instantOf(Temporal.PlainDateTime.from(basic), 'UTC')
 const basicOf = (local: Temporal.PlainDateTime) => local.toString({ smallestUnit: 'second' }).replaceAll(/[-:]/g, '')
 const begin = basicOf(Temporal.PlainDateTime.from(defaultAnchor))

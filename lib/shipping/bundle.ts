@@ -1,4 +1,4 @@
-import { basename, dirname, resolve } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { BuildFailure, BuildOptions, Message, OutputFile } from 'esbuild'
 import { MintakaError } from '../core/errors.js'
@@ -117,11 +117,10 @@ function headOf({ text }: OutputFile, { requireFrom }: Build<Shipped>): string {
   return `import{createRequire as $require}from'node:module';const require=$require(${requireFrom});\n`
 }
 
-/** With the sources by their addresses, and moved down by the lines that were put above. */
+/** With the sources by their addresses, and moved down by the lines that were put above. esbuild writes parts of addresses, not paths. */
 function absoluteMap({ path, text }: OutputFile, shift: number): string {
   const map = JSON.parse(text) as { sources: string[]; mappings: string }
-  const sources = map.sources.map(name =>
-    /^[\w-]{2,}:/.test(name) ? name : pathToFileURL(resolve(dirname(path), name)).href,
-  )
+  const addressOf = (name: string) => (/^[a-z]:[\\/]/i.test(name) ? `file:///${name}` : name)
+  const sources = map.sources.map(name => new URL(addressOf(name), pathToFileURL(path)).href)
   return JSON.stringify({ ...map, sources, mappings: ';'.repeat(shift) + map.mappings })
 }

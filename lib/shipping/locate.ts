@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** Where a task or flow was defined. */
@@ -61,7 +61,10 @@ function callerOf(above: Function): { readonly name: string; readonly position: 
   }
 }
 
-/** Loaders mark versions of a file with a query (`?tsx-namespace=…`, `?v=2`); it is no part of the path. */
+/**
+ * Loaders mark versions of a file with a query (`?tsx-namespace=…`, `?v=2`), also behind what is a path else; it is no part of
+ * the path. A file that is there by the whole name is that file.
+ */
 function asPath(name: string): string {
   if (name.startsWith('file:')) {
     const url = new URL(name)
@@ -70,5 +73,5 @@ function asPath(name: string): string {
     return fileURLToPath(url)
   }
   const query = name.indexOf('?')
-  return query > 0 ? name.slice(0, query) : name
+  return query > 0 && !existsSync(name) ? name.slice(0, query) : name
 }

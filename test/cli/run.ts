@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { test } from 'tap'
 import { mintakaIn } from './fixtures/mintaka.js'
 
@@ -54,6 +55,24 @@ export const fails = flow('fails', async () => { await load({ n: 7 }) })
   t.equal(stdout, '')
   t.match(stderr, /^TypeError: no row 7\n.*fails\.ts:6:9\)?$/m)
   t.notMatch(stderr, /run-task|node:internal/, 'the way through the library is left out')
+})
+
+test('a stack names a file as it is called, whatever letters its folder has, also from a thread', async t => {
+  const folder = t.testdir({
+    'jürgen #1 100%41': {
+      'a.ts': `
+import { flow, task } from 'mintaka'
+const load = task('load', () => {
+  throw new TypeError('no rows')
+})
+export const fails = flow('fails', () => load())`,
+    },
+  })
+  const file = join('jürgen #1 100%41', 'a.ts')
+  for (const executor of ['concurrent', 'parallel']) {
+    const { stderr } = await mintakaIn(folder)('run', file, '--executor', executor)
+    t.match(stderr, `${join(folder, file)}:4:9`, executor)
+  }
 })
 
 test('--executor says where tasks run', async t => {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { runInThisContext } from 'node:vm'
 import { test } from 'tap'
 import typescript from 'typescript'
 import { callSite, ship } from '../../lib/shipping/index.js'
@@ -263,7 +264,6 @@ test('a definition knows the file it is in', async t => {
 })
 
 test('a definition in eval says where it is', async t => {
-  const { runInThisContext } = await import('node:vm')
   const run = (filename: string) => {
     const define = () => callSite(define)
     return runInThisContext('define => define()', { filename })(define)
@@ -272,6 +272,12 @@ test('a definition in eval says where it is', async t => {
   t.strictSame(run('REPL1'), { file: 'REPL1', stamp: undefined, position: 10 })
   t.equal(run('file:///a%20b/c.mjs?v=2#x').file, '/a b/c.mjs')
   t.equal(run('/a b/c.ts?tsx-namespace=1').file, '/a b/c.ts')
+})
+
+test('a file whose name looks as if it had a query is found', async t => {
+  const file = join(t.testdir({ 'what?': { 'a?v=2.cjs': '' } }), 'what?', 'a?v=2.cjs')
+  const define = () => callSite(define)
+  t.equal(runInThisContext('define => define()', { filename: file })(define).file, file)
 })
 
 test('finding the file of a definition leaves stack traces as they were', async t => {

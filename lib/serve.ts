@@ -53,6 +53,7 @@ export async function serve(deployments: readonly Deployment[], options: ServeOp
   if (!engine)
     throw new MintakaError('INVALID_OPTION', "The option 'engine' of serve() should be what createEngine() gave.")
   await engine.ready
+  if (engine.isClosed) throw new MintakaError('ENGINE_CLOSED', 'serve() was called on an engine that is closed.')
   const records = deploymentsOf(engine)
   for (const deployment of deployments) await records.create(deployment)
   const launcher = new InProcessLauncher(engine, deployments)

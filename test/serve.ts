@@ -27,6 +27,16 @@ test('a service enters its deployments and runs them when they are due, until it
   t.match(await engine.deployments.list(), [{ id: 'etl/often' }], 'they stay')
 })
 
+test('an engine that is closed serves nothing, and says so', async t => {
+  const engine = createEngine({ store: new MemoryStore(), logger: silent })
+  await engine.close()
+  const etl = flow('etl', () => 1)
+  await t.rejects(serve([deployment('often', etl, everyMinute)], { engine }), {
+    code: 'ENGINE_CLOSED',
+    message: 'serve() was called on an engine that is closed.',
+  })
+})
+
 test('a signal stops it; what runs is waited for, or cancelled after a time', async t => {
   const clock = simulatedClock()
   const engine = engineFor(t, { surroundings: clock })

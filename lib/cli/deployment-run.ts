@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { isNobodyThere } from '../deployments/agents.js'
 import { checkParameters, documentsOf, merged, type RunRequest } from '../deployments/deployments.js'
 import type { DeploymentRecord } from '../deployments/record.js'
@@ -11,6 +11,7 @@ import { type Params, paramsOption } from './params.js'
 import { ago, clean, colorsOf, printJson, printLine } from './print.js'
 import { asFlowRun } from './scheduled-runs.js'
 import { changeStore, deploymentsIn, readStore } from './store.js'
+import { timeOption } from './time-option.js'
 
 interface Options {
   readonly params?: Params
@@ -24,7 +25,7 @@ export function define(command: Command): void {
     .argument(...deploymentArgument)
     .addOption(paramsOption('parameters, over those of the deployment'))
     .addOption(
-      new Option('--at <time>', 'when it is to begin, such as 2026-10-01T09:00 (default: now)').argParser(time),
+      new Option('--at <time>', 'when it is to begin, such as 2026-10-01T09:00 (default: now)').argParser(timeOption),
     )
     .option('--name <name>', 'the name of the flow run (default: two words)')
     .option('--json', 'print JSON')
@@ -38,14 +39,6 @@ A run is scheduled, and an agent begins it: mintaka agent start. Whether the dep
 Examples:
   $ mintaka deployment run report/daily
   $ mintaka deployment run report/daily --params '{"year":2025}' --at 2026-10-01T09:00`
-
-function time(text: string): number {
-  const at = Date.parse(text)
-  if (!Number.isNaN(at)) return at
-  throw new InvalidArgumentError(
-    'It should be a date and time, such as 2026-10-01T09:00 (of this machine) or 2026-10-01T09:00Z.',
-  )
-}
 
 async function run(word: string, { params, at, name, json }: Options): Promise<void> {
   const record = await readStore(async store => findDeployment(await deploymentsIn(store), word))

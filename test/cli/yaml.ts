@@ -13,6 +13,10 @@ test('a deployment is a mapping; many are a list, or several documents', async t
   for (const nothing of ['', '# later\n', '---\n', '[]\n']) t.strictSame(read(nothing), [], nothing)
 })
 
+test('a file may begin with a byte-order mark', async t => {
+  t.match(read('\uFEFFname: a\nflow: f.ts\n'), [{ name: 'a', flow: 'f.ts' }])
+})
+
 test('what else it says are its options, as plain data; what is left empty is not given', async t => {
   const [spec] = read(`
 name: daily

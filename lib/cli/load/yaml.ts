@@ -28,7 +28,8 @@ export interface SpecEntry {
  */
 export function specEntries(path: string, text: string): SpecEntry[] {
   const lines = new LineCounter()
-  const documents = parseAllDocuments(text, { lineCounter: lines, merge: true })
+  const unmarked = text.replace(/^\uFEFF/, '') // editors on Windows begin a file so
+  const documents = parseAllDocuments(unmarked, { lineCounter: lines, merge: true })
   return [...documents].flatMap(document => {
     const [error] = [...document.errors, ...document.warnings]
     if (error) throw notYaml(path, error)

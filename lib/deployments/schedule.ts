@@ -38,8 +38,17 @@ function invalid(rule: string, schedule: unknown): MintakaError {
   return new MintakaError('INVALID_OPTION', `A schedule ${rule}: ${JSON.stringify(schedule)}.`)
 }
 
-/** The next `count` times on or after `at`, in epoch milliseconds; fewer if the schedule ends. */
+function wrongArgument(rule: string): MintakaError {
+  return new MintakaError('INVALID_ARGUMENT', `nextOccurrences(schedule, at, count) ${rule}.`)
+}
+
+/**
+ * The next `count` times on or after `at`, in epoch milliseconds; fewer if the schedule ends. Throws INVALID_OPTION, naming
+ * what is wrong with the schedule, and INVALID_ARGUMENT.
+ */
 export function nextOccurrences(schedule: Schedule, at: number, count: number): number[] {
+  if (Number.isNaN(new Date(at).getTime())) throw wrongArgument(`asks from a time in epoch milliseconds, not ${at}`)
+  if (!(Number.isInteger(count) && count >= 0)) throw wrongArgument(`asks for a whole number of times, not ${count}`)
   const times: number[] = []
   if (count > 0)
     for (const time of occurrencesOf(schedule).from(at)) {

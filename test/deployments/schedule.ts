@@ -111,6 +111,18 @@ test('a schedule that never comes is refused, and does not stop whoever asks', a
     )
 })
 
+test('a time that is none, or a number of times that is none, is refused', async t => {
+  const daily = { cron: '0 0 * * *' }
+  for (const at of [Number.NaN, Number.POSITIVE_INFINITY, undefined as unknown as number])
+    t.throws(() => nextOccurrences(daily, at, 2), { code: 'INVALID_ARGUMENT', message: /epoch milliseconds, not / })
+  for (const count of [1.5, -1, Number.NaN, Number.POSITIVE_INFINITY])
+    t.throws(() => nextOccurrences(daily, 0, count), {
+      code: 'INVALID_ARGUMENT',
+      message: /whole number of times, not /,
+    })
+  t.strictSame(nextOccurrences(daily, 0, 0), [])
+})
+
 test('what is wrong with a schedule is named', async t => {
   const wrong: [unknown, RegExp][] = [
     [undefined, /has one of intervalMs, cron, rrule/],
@@ -121,7 +133,12 @@ test('what is wrong with a schedule is named', async t => {
     [{ intervalMs: '5m' }, /intervalMs is a whole number/],
     [{ intervalMs: 5000, anchor: 'monday' }, /anchor is a date and time, such as .*, not "monday"/],
     [{ cron: 'every day' }, /cron is five fields .* not "every day"/],
-    [{ cron: 5 }, /cron is five fields/],
+    [{ cron: 5 }, /cron is five fields .* not 5: It is no text\.$/],
+    [{ cron: '0 0 1 1 * * 2027' }, /cron is five fields .*, or six with seconds first, .* not ".*": It has 7\.$/],
+    [{ cron: ' * * ' }, /not " \* \* ": It has 2\.$/],
+    [{ cron: '@often' }, /not "@often": There is no such word\.$/],
+    [{ cron: '0 0 32 * *' }, /not "0 0 32 \* \*": Invalid value for day\.$/],
+    [{ rrule: 'FREQ=WEEKLY;BYDAY=XX' }, /BYDAY has the days MO, .* not XX\.$/],
     [{ cron: '* * * * *', timezone: 'Vienna' }, /timezone is the name of a time zone, .*, not "Vienna"/],
     [{ rrule: 'every day' }, /rrule is a recurrence rule of RFC 5545/],
     [{ rrule: 'FREQ=DAILY;INTERVAL=0' }, /rrule is .*: INTERVAL is a whole number from 1 on, not 0\.$/],

@@ -40,14 +40,23 @@ function cronOf(cron: string, timezone: string, dayOr: boolean): Cron {
 
 function parse(cron: string, timezone: string, dayOr: boolean): Cron {
   try {
-    const [, , , , , sixth] = cron.trim().split(/\s+/)
-    const mode = cron.startsWith('@') ? 'auto' : sixth === undefined ? '5-part' : '6-part'
+    if (typeof cron !== 'string') throw new Error('It is no text.')
+    const count = cron.split(/\s+/).filter(field => field !== '').length
+    if (!cron.startsWith('@') && count !== 5 && count !== 6) throw new Error(`It has ${count}.`)
+    const mode = cron.startsWith('@') ? 'auto' : count === 5 ? '5-part' : '6-part'
     return new Cron(cron, { timezone, domAndDow: !dayOr, paused: true, mode })
   } catch (cause) {
     throw new MintakaError(
       'INVALID_OPTION',
-      `A schedule's cron is five fields (minute, hour, day, month, weekday), or six with seconds first, such as '30 2 * * MON-FRI', not ${JSON.stringify(cron)}: ${asError(cause).message}`,
+      `A schedule's cron is five fields (minute, hour, day, month, weekday), or six with seconds first, such as '30 2 * * MON-FRI', not ${JSON.stringify(cron)}: ${sentenceOf(cause)}`,
       { cause },
     )
   }
+}
+
+/** What the library says, without its own words; the value that it names may be another one than was given. */
+function sentenceOf(cause: unknown): string {
+  const { message } = asError(cause)
+  if (message.includes('space separated parts')) return 'There is no such word.'
+  return message.replace(/^CronPattern: /, '').replace(/^(Invalid value for \w+): .*$/, '$1.')
 }

@@ -61,6 +61,8 @@ export class Segments {
   #pending: Chunk[] = []
   #pendingBytes = 0
   readonly #unsynced = new Unsynced()
+  /** Nobody has removed the last file, as far as anybody has looked since the last sync. */
+  #isSeen = true
   #syncing: Promise<void> | undefined
   #trouble: Trouble | undefined
   #dropped = 0
@@ -104,10 +106,7 @@ export class Segments {
     return true
   }
 
-  /**
-   * Tries once more what waits, and gives the files back. Rejects with what is lost, unless somebody has removed the files:
-   * who clears a folder away and then closes its store is told, and knows it. Those who wait for a line are told in any case.
-   */
+  /** Tries once more what waits, and gives the files back. Rejects with what is lost. */
   async close(): Promise<void> {
     this.#closed = true
     this.#trouble?.stop()
@@ -119,7 +118,6 @@ export class Segments {
     const { describe, warn } = this.#options
     const what = describe ? describe(lost) : ''
     if (what === undefined) return warn(`${failure.message} Its runs are saved; only that it is closed is not.`)
-    if (failure.cause instanceof RemovedError) return warn(`${failure.message} ${what}`)
     throw new MintakaError('STORE_WRITE_FAILED', `${failure.message} ${what}`, { cause: failure.cause })
   }
 
@@ -159,19 +157,18 @@ export class Segments {
     }
   }
 
-  /** Looked at before the first write after each sync: what is acknowledged must be in a file that others can find. */
+  /**
+   * Looks for the file once between two syncs: what is acknowledged must be where others can find it. What may not have been
+   * on the disk when somebody removed it is written once more. One that closes does not look: who clears a folder away and
+   * then closes its store knows it.
+   */
   #leaveRemoved(): void {
     const segment = this.#segment
-    if (!segment || this.#unsynced.first) return
-    const failure = this.#removal(segment)
-    if (!failure) return
-    this.#endSegment(segment)
-    throw failure
-  }
-
-  /** What a sync would not notice. Others fold segments, and remove them, but never the last one. */
-  #removal(segment: Segment): Error | undefined {
-    return segment === this.#segment && segment.isRemoved ? new RemovedError() : undefined
+    if (!segment || this.#isSeen || this.#closed) return
+    this.#isSeen = true
+    if (!segment.isRemoved) return
+    this.#takeBack()
+    throw new RemovedError()
   }
 
   #wrote(chunk: Chunk, length: number, segment: Segment): void {
@@ -228,9 +225,8 @@ export class Segments {
     const { segment } = first
     const last = this.#unsynced.lastIn(segment)
     this.#syncing = new Promise(resolve => {
-      segment.sync(unsynced => {
+      segment.sync(failure => {
         this.#syncing = undefined
-        const failure = unsynced ?? this.#removal(segment)
         if (failure) this.#suspect(segment, failure)
         else this.#synced(segment, last)
         this.#sync()
@@ -245,8 +241,6 @@ export class Segments {
       const { segment } = first
       try {
         segment.syncNow()
-        const removal = this.#removal(segment)
-        if (removal) throw removal
       } catch (failure) {
         this.#suspect(segment, failure)
         return false
@@ -258,6 +252,7 @@ export class Segments {
 
   /** The disk has everything up to that write, which was into that segment. */
   #synced(segment: Segment, last: number): void {
+    this.#isSeen = false
     this.#unsynced.reached(last)
     if (segment !== this.#segment) this.#endSegment(segment)
     if (this.#trouble?.untilSynced && !this.#unsynced.first) this.#syncWorks(this.#trouble)
@@ -272,13 +267,18 @@ export class Segments {
 
   /** What the disk does not have for certain is written once more, into the next segment. */
   #suspect(segment: Segment, failure: unknown): void {
+    if (segment !== this.#segment && !this.#unsynced.isIn(segment)) return // it has been left behind already
+    this.#takeBack()
+    this.#fail(failure, true)
+  }
+
+  /** Leaves the files of all that the disk may not have, and has that wait again. */
+  #takeBack(): void {
     const { segments, bytes } = this.#unsynced
-    if (segment !== this.#segment && !segments.has(segment)) return // it has been left behind already
     this.#pending.unshift(...this.#unsynced.take())
     this.#pendingBytes += bytes
     if (this.#segment) segments.add(this.#segment)
     for (const each of segments) this.#endSegment(each)
-    this.#fail(failure, true)
   }
 
   // --- trouble

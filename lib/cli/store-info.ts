@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { type StoreInfo, storeInfo } from '../store/info.js'
-import { JsonStore } from '../store/json.js'
 import { bytesText } from './bytes.js'
 import { ago, clean, colorsOf, printJson, printLine, widthOf } from './print.js'
+import { useFolder } from './store.js'
 import { type Column, table } from './table.js'
 
 export function define(command: Command): void {
@@ -10,7 +10,7 @@ export function define(command: Command): void {
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ mintaka store info')
     .action(async ({ json }: { json?: true }) => {
-      const info = await storeInfo(new JsonStore().folder)
+      const info = await useFolder('read', async folder => storeInfo(folder))
       if (json) printJson({ ...info, journals: info.journals.map(withTime) })
       else printLine(described(info))
     })

@@ -2,10 +2,9 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Catalogue } from '../store/catalogue.js'
 import { makeFolder, temporaryName } from '../store/files.js'
-import { JsonStore } from '../store/json.js'
 import { rebuildCatalogue, withLock } from '../store/open-catalogue.js'
-import { rebuildFailed } from '../store/store-errors.js'
 import { printJson, printLine } from './print.js'
+import { useFolder } from './store.js'
 
 export function define(command: Command): void {
   command
@@ -18,12 +17,8 @@ export function define(command: Command): void {
 }
 
 async function rebuild({ json }: { json?: true }): Promise<void> {
-  const { folder } = new JsonStore()
   const warnings: string[] = []
-  const { generation, segments } = await rebuilt(folder, warnings).catch(error => {
-    // What the system refuses is told with what to do; all else is as it was thrown.
-    throw error instanceof Error && 'syscall' in error ? rebuildFailed(folder, error) : error
-  })
+  const { generation, segments } = await useFolder('rebuilt', folder => rebuilt(folder, warnings))
   const flowRuns = segments.reduce((sum, { runs }) => sum + runs, 0)
   if (json) return printJson({ generation, flowRuns, segments: segments.length, warnings })
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`)

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import { JsonStore } from '../store/json.js'
 import { verifyStore } from '../store/verify.js'
 import { clean, printJson, printLine } from './print.js'
+import { useFolder } from './store.js'
 
 export function define(command: Command): void {
   command
@@ -14,7 +14,7 @@ export function define(command: Command): void {
 }
 
 async function verify({ json }: { json?: true }): Promise<void> {
-  const { lines, flowRuns, resultFiles, problems } = await verifyStore(new JsonStore().folder)
+  const { lines, flowRuns, resultFiles, problems } = await useFolder('read', verifyStore)
   if (json) printJson({ lines, flowRuns, resultFiles, problems })
   else {
     for (const { path, offset, problem } of problems)

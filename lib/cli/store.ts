@@ -31,6 +31,23 @@ export async function deploymentsIn(store: Store): Promise<Deployments> {
   return new Deployments({ documents: documentsOf(store), ...realSurroundings })
 }
 
+/**
+ * Calls `use` with the folder of the store, which is not opened: what is in it may be damaged. What the system refuses is told with
+ * what to do; all else is as it was thrown.
+ */
+export async function useFolder<T>(done: 'read' | 'rebuilt', use: (folder: string) => Promise<T>): Promise<T> {
+  const [{ JsonStore }, { filesRefused }] = await Promise.all([
+    import('../store/json.js'),
+    import('../store/store-errors.js'),
+  ])
+  const { folder } = new JsonStore()
+  try {
+    return await use(folder)
+  } catch (error) {
+    throw error instanceof Error && 'syscall' in error ? filesRefused(folder, done, error) : error
+  }
+}
+
 async function useStore<T>(
   how: { readonly owner: string; readonly readOnly?: true },
   use: (store: JsonStore) => Promise<T>,

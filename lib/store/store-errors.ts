@@ -25,10 +25,10 @@ export function openFailed(folder: string, cause: unknown): MintakaError {
   return new MintakaError('STORE_OPEN_FAILED', message, { cause })
 }
 
-/** The store could not be made anew: why, and what to do. */
-export function rebuildFailed(folder: string, cause: unknown): MintakaError {
-  const message = `The store in ${folder} could not be rebuilt: ${whyNot(folder, cause)}`
-  return new MintakaError('STORE_WRITE_FAILED', message, { cause })
+/** The files of the store could not be read, or not be made anew: why, and what to do. */
+export function filesRefused(folder: string, done: 'read' | 'rebuilt', cause: unknown): MintakaError {
+  const code = done === 'read' ? 'STORE_OPEN_FAILED' : 'STORE_WRITE_FAILED'
+  return new MintakaError(code, `The store in ${folder} could not be ${done}: ${whyNot(folder, cause)}`, { cause })
 }
 
 /** `what` could not be written, though the store is open. */

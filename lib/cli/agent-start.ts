@@ -11,9 +11,12 @@ interface Options {
   readonly concurrency: number
 }
 
+/** Each run is a process. */
+const mostAtOnce = 1000
+
 export function define(command: Command): void {
   command
-    .addOption(wholeNumber('--concurrency <number>', 'how many runs go on at once', 1).default(10))
+    .addOption(wholeNumber('--concurrency <number>', 'how many runs go on at once', 1, mostAtOnce).default(10))
     .addHelpText('after', help)
     .action(start)
 }

@@ -23,12 +23,21 @@ export function repeatable(flags: string, description: string): Option {
     .default([], 'all')
 }
 
-/** An option that takes a whole number, `least` or more. */
-export function wholeNumber(flags: string, description: string, least: number): Option {
+/** An option that takes a whole number, from `least` to `most`. */
+export function wholeNumber(flags: string, description: string, least: number, most = Number.MAX_SAFE_INTEGER): Option {
+  const range = most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`
   return new Option(flags, description).argParser((text: string) => {
     const number = Number(text)
-    if (text.trim() !== '' && Number.isInteger(number) && number >= least) return number
-    throw new InvalidArgumentError(`It should be a whole number from ${least} on.`)
+    if (text.trim() !== '' && Number.isInteger(number) && number >= least && number <= most) return number
+    throw new InvalidArgumentError(`It should be a whole number ${range}.`)
+  })
+}
+
+/** An option that takes a folder. */
+export function folder(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((path: string) => {
+    if (path !== '') return path
+    throw new InvalidArgumentError('It is empty, as a variable is that is not set. It should be a folder.')
   })
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { Command, CommanderError } from 'commander'
+import { folder } from './options.js'
 import { goOnUnread } from './output.js'
 import { groupHelp, overview } from './overview.js'
 import { verbsLike } from './suggest.js'
@@ -36,14 +37,14 @@ export async function definedVerb(name: string): Promise<Command> {
 
 function program(): Command {
   const root = new Command('mintaka')
-    .option('--home <folder>', 'the folder of the store (default: MINTAKA_HOME, else ~/.mintaka)')
+    .addOption(folder('--home <folder>', 'the folder of the store (default: MINTAKA_HOME, else ~/.mintaka)'))
     .version(versionText(), '--version', 'print the versions of mintaka and Node')
     .helpOption('-h, --help', 'tell how this command is used')
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
-    .on('option:home', (folder: string) => {
-      process.env['MINTAKA_HOME'] = resolve(folder)
+    .on('option:home', (path: string) => {
+      process.env['MINTAKA_HOME'] = resolve(path)
     })
     .on('command:*', (words: string[]) => unknown(root, words))
   root.helpInformation = () => `${overview()}\n`

@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import type { Option } from 'commander'
 import type { RunFuture } from '../core/future.js'
 import type { SettledState } from '../core/state.js'
+import { longestTimer } from '../core/surroundings.js'
 import type { Engine } from '../engine/engine.js'
 import { isJson } from './as-json.js'
 import { cancelOnSignals } from './cancel-on-signals.js'
@@ -61,7 +62,8 @@ export function tellEnd({ state, signalled }: End): void {
 }
 
 /** Closes the engine when its store could not be written for so long: then the run ends, and what is lost is told. */
-function giveUpOnStore(engine: Engine, ms: number): () => void {
+function giveUpOnStore(engine: Engine, timeoutMs: number): () => void {
+  const ms = Math.min(timeoutMs, longestTimer)
   let timer: NodeJS.Timeout | undefined
   const stop = engine.listen(({ type }) => {
     if (type === 'store-degraded') timer = setTimeout(() => void engine.close({ timeoutMs: 0 }).catch(() => {}), ms)

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { hasColors } from '../../lib/cli/print.js'
 import { verbsLike } from '../../lib/cli/suggest.js'
@@ -68,4 +68,27 @@ test('an id of whatever characters is told without moving the cursor', async t =
   const { code, stderr } = await sessionIn(t, t.testdir())('flow-run', 'inspect', 'weird\u001b[2J\nx')
   t.equal(code, 1)
   t.match(stderr, /^error: There is no flow run 'weird\nx'/)
+})
+
+test('a home that is empty, as a variable is that is not set, is a mistake, and no store comes to be where one stands', async t => {
+  const folder = t.testdir()
+  const mintaka = sessionIn(t, folder)
+  for (const args of [
+    ['--home', '', 'flow-run', 'ls'],
+    ['flow-run', 'ls', '--home='],
+  ]) {
+    const { code, stderr } = await mintaka(...args)
+    t.equal(code, 2)
+    t.match(stderr, /^error: option '--home <folder>' argument '' is invalid\. It is empty/)
+  }
+  t.strictSame(readdirSync(folder), [])
+})
+
+test('an agent that is to run more at once than any machine can is refused', async t => {
+  const mintaka = sessionIn(t, t.testdir())
+  for (const number of ['1e99', '1001', '0', '1.5', '']) {
+    const { code, stderr } = await mintaka('agent', 'start', '--concurrency', number)
+    t.equal(code, 2, number)
+    t.match(stderr, 'It should be a whole number from 1 to 1000.')
+  }
 })

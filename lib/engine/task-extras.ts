@@ -3,6 +3,7 @@ import type { Inputs } from './inputs.js'
 import type { UpstreamCalls } from './joining.js'
 import type { KnownResults } from './known-results.js'
 import { Pause } from './pause.js'
+import type { Turn } from './turn.js'
 
 /** What most task runs do without: those of small constants that are attempted once and never stopped. */
 export class TaskExtras {
@@ -18,11 +19,8 @@ export class TaskExtras {
   notBefore: number | undefined
   cancelled: MintakaError | undefined
   timedOut: MintakaError | undefined
-  /** Waits for its turn. */
-  waitsForTurn = false
-  /** Gives the turn back, on executors that give turns. */
-  release: (() => void) | undefined
-  bodies = 0
+  /** On executors that give turns. */
+  turn: Turn | undefined
   /** The next attempt waits for the body of one that ran out of time: there is one turn, and that body has it. */
   waitsForBody = false
 }

@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { TaskCode } from '../core/executor.js'
 import { unknownCaptured } from '../core/input-keys.js'
+import type { Store } from '../core/store.js'
 import { isPlainObject } from '../core/traverse.js'
-import { shortContentOf } from '../values/hash.js'
+import { keyOfArguments, shortContentOf } from '../values/hash.js'
+import { keyOfInputs } from './attempt-arguments.js'
 import type { TaskDefinition } from './definitions.js'
+import { hasShortKey } from './inputs.js'
 import { fileOf, versionOf } from './source.js'
+import type { TaskExtras } from './task-extras.js'
 import type { TaskRecord } from './task-record.js'
 
 /** The key under which a task run's result is cached; `undefined`: not this time. Throws what the user's function throws. */
@@ -18,6 +22,15 @@ export function cacheKeyOf(
   if (typeof cacheKey === 'function') return cacheKey({ taskName: name, taskKey, flowName, tags }, args())
   if (cacheKey === undefined || inputHash === undefined) return undefined
   return JSON.stringify([taskKey, taskVersion, inputHash])
+}
+
+/** Makes the key of what a run is called with, where that does not follow from its record. */
+export function takeInputKey(record: TaskRecord, task: TaskDefinition, store: Store, extras?: TaskExtras): void {
+  if (task.persistResult === false && !extras?.known) return // nobody would ask for it
+  if (record.inputKey !== undefined || store.keepsNothing || extras?.hasNoKey) return
+  if (extras?.inputs) record.inputKey = keyOfInputs(extras.inputs)
+  else if (record.constants && !hasShortKey(record.constants)) record.inputKey = keyOfArguments(record.constants)
+  if (extras) extras.hasNoKey = record.inputKey === undefined
 }
 
 const versions = new WeakMap<TaskCode, string>()

@@ -130,6 +130,21 @@ for (const [name, floor] of Object.entries(floors)) {
   })
 }
 
+// Lines, journals of lines, histories of what journals have told: each step of the store stands on those before it.
+const storeSteps = ['lib/store/lines', 'lib/store/journal', 'lib/store/history']
+const storeGround = ['lib/store/files.ts', 'lib/store/process-id.ts']
+
+test('within the store imports go down only', async t => {
+  const wrong = storeSteps.flatMap((step, index) => {
+    const below = storeSteps.slice(0, index + 1)
+    const isBelow = (path: string) => below.includes(dirname(path)) || storeGround.includes(path)
+    const mine = all.filter(found => dirname(found.file) === step && isRelative(found))
+    t.ok(mine.length > 0, step)
+    return mine.filter(found => floorOf(target(found)) === 'lib/store' && !isBelow(target(found)))
+  })
+  t.strictSame(wrong.map(show), [])
+})
+
 test('packages that are imported are dependencies', async t => {
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: object }
   const names = all

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import type { Catalogue } from '../store/catalogue.js'
 import { makeFolder, temporaryName } from '../store/files.js'
+import type { Catalogue } from '../store/history/catalogue.js'
 import { rebuildCatalogue, withLock } from '../store/open-catalogue.js'
 import { printJson, printLine } from './print.js'
 import { useFolder } from './store.js'

@@ -2,10 +2,10 @@ import type { TaskRun } from '../core/run.js'
 import type { Completed, State } from '../core/state.js'
 import type { BriefTaskRun } from '../core/store.js'
 import { taskRunId, taskRunName } from '../core/task-calls.js'
-import { callOf } from './line-bytes.js'
-import { decode, type ValueCodec } from './line-values.js'
-import { type Scan, taskRunsIn } from './run-lines.js'
-import { type ReadRun, TaskRunReading } from './task-run-reading.js'
+import { callOf } from './lines/line-bytes.js'
+import { decode, type ValueCodec } from './lines/line-values.js'
+import { type Scan, taskRunsIn } from './lines/run-lines.js'
+import { type ReadRun, TaskRunReading } from './lines/task-run-reading.js'
 
 /** Results whose text is longer are decoded when somebody asks for them. */
 const maxDecoded = 100

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { CacheEntry, Codec } from '../core/store.js'
-import { cacheEntryOf, cacheLine, fileOfEntry } from './cache-line.js'
 import { readIfThere, replaceFile, sha256, temporaryName } from './files.js'
-import type { ValueCodec } from './line-values.js'
+import { cacheEntryOf, cacheLine, fileOfEntry } from './lines/cache-line.js'
+import type { ValueCodec } from './lines/line-values.js'
 import { codecWithFiles, type ResultFiles } from './result-files.js'
 
 /** Results by cache key: a small file for each key, replaced as a whole by whoever has a newer result. */

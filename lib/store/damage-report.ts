@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { StoreSurroundings } from '../core/store.js'
-import type { Damage } from './whole-lines.js'
+import type { Damage } from './lines/whole-lines.js'
 
 /** Tells of what is damaged in a store: of each place once, and of those in one file together. */
 export class DamageReport {

@@ -19,13 +19,13 @@ import type {
   StoredRun,
   StoreSurroundings,
 } from '../core/store.js'
-import { refused } from './acks.js'
 import { Cache } from './cache.js'
-import { readCatalogue } from './catalogue.js'
 import { Claims } from './claims.js'
 import { JsonDocuments } from './documents.js'
 import { makeFolder, makeStoreFolder, namesIn, sweepTemporaries, temporaryName } from './files.js'
+import { readCatalogue } from './history/catalogue.js'
 import { Inboxes } from './inboxes.js'
+import { refused } from './journal/acks.js'
 import { sweepLock } from './lock.js'
 import { openCatalogue } from './open-catalogue.js'
 import type { Pruned, PruneOptions, Removed } from './prune.js'

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { MintakaError } from '../core/errors.js'
 import { isTerminal, type StateType } from '../core/state.js'
-import type { Catalogue } from './catalogue.js'
 import { namesIn } from './files.js'
-import { History } from './history.js'
-import { journalsOf } from './journal-files.js'
-import { JournalReader } from './journal-reader.js'
-import { headerOf, isClosed } from './journal-state.js'
+import type { Catalogue } from './history/catalogue.js'
+import { History } from './history/history.js'
+import { journalsOf } from './journal/journal-files.js'
+import { JournalReader } from './journal/journal-reader.js'
+import { headerOf, isClosed } from './journal/journal-state.js'
 
 /** As much of a flow run as is needed to decide whether it may go. */
 export interface KnownRun {

@@ -1,9 +1,9 @@
 import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileName, namesIn } from './files.js'
-import { journalsOf } from './journal-files.js'
+import { journalsOf } from './journal/journal-files.js'
 import type { KnownRun } from './known-runs.js'
-import { parseLine } from './line.js'
+import { parseLine } from './lines/line.js'
 import { ownersOfResults, removeResultsOf, sweepResults } from './result-files.js'
 
 // What belongs to flow runs, and goes with them; and what belongs to nobody any more.

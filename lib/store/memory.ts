@@ -13,7 +13,7 @@ import {
   type StoredRun,
   type StoreSurroundings,
 } from '../core/store.js'
-import { notWanted } from './line-values.js'
+import { notWanted } from './lines/line-values.js'
 import { MemoryDocuments } from './memory-documents.js'
 
 /**

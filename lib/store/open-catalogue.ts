@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MintakaError } from '../core/errors.js'
 import type { StoreSurroundings } from '../core/store.js'
+import { createFile, namesIn, readIfThere, replaceFile } from './files.js'
 import {
   type Catalogue,
   catalogueText,
@@ -9,10 +10,9 @@ import {
   emptyCatalogue,
   readCatalogue,
   writeCatalogue,
-} from './catalogue.js'
-import { createFile, namesIn, readIfThere, replaceFile } from './files.js'
-import { FileWriter } from './history-writer.js'
-import { format } from './line.js'
+} from './history/catalogue.js'
+import { FileWriter } from './history/history-writer.js'
+import { format } from './lines/line.js'
 import { type Lock, takeLock } from './lock.js'
 import { rebuild } from './rebuild.js'
 

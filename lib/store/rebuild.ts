@@ -1,13 +1,13 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { addFlow, type Catalogue, catalogued, emptyCatalogue } from './catalogue.js'
 import { namesIn, readIfThere } from './files.js'
-import { type IndexEntry, indexLinesOf } from './history-index.js'
-import { type JournalFiles, journalsOf } from './journal-files.js'
-import { firstNumber } from './journal-lines.js'
-import { JournalReader } from './journal-reader.js'
-import { headerOf } from './journal-state.js'
-import type { Damage } from './whole-lines.js'
+import { addFlow, type Catalogue, catalogued, emptyCatalogue } from './history/catalogue.js'
+import { type IndexEntry, indexLinesOf } from './history/history-index.js'
+import { type JournalFiles, journalsOf } from './journal/journal-files.js'
+import { firstNumber } from './journal/journal-lines.js'
+import { JournalReader } from './journal/journal-reader.js'
+import { headerOf } from './journal/journal-state.js'
+import type { Damage } from './lines/whole-lines.js'
 
 /** A catalogue that has been made anew, with the indexes that belong to it, by the name of their segment. */
 export interface Rebuilt {

@@ -4,7 +4,7 @@ import { opendir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Codec } from '../core/store.js'
 import { fileName, makeFolder, namesIn, syncFolder, temporaryName, writeWhole } from './files.js'
-import type { ReadText, ValueCodec } from './line-values.js'
+import type { ReadText, ValueCodec } from './lines/line-values.js'
 
 // Values that are too large for a line have files of their own, named by the hash of their content. The file of a value
 // stands in a pool, for all who have the same, and in the folder of each flow run that needs it, as a hard link. So the

@@ -1,12 +1,12 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Catalogue, emptyCatalogue, readCatalogue } from './catalogue.js'
 import type { DamageReport } from './damage-report.js'
 import { namesIn } from './files.js'
-import { History } from './history.js'
-import { type JournalFiles, journalsOf } from './journal-files.js'
-import { JournalReader } from './journal-reader.js'
-import { headerOf } from './journal-state.js'
+import { type Catalogue, emptyCatalogue, readCatalogue } from './history/catalogue.js'
+import { History } from './history/history.js'
+import { type JournalFiles, journalsOf } from './journal/journal-files.js'
+import { JournalReader } from './journal/journal-reader.js'
+import { headerOf } from './journal/journal-state.js'
 import { rebuild } from './rebuild.js'
 
 /** One state of the folder: what is asked about it is answered from it alone, whatever others read meanwhile. */

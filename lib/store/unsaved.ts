@@ -1,6 +1,6 @@
 import type { TaskRun } from '../core/run.js'
-import { readBatch } from './batch-reader.js'
-import { parseLine } from './line.js'
+import { readBatch } from './lines/batch-reader.js'
+import { parseLine } from './lines/line.js'
 
 /** How many runs are named. */
 const maxNamed = 5

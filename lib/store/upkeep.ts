@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { type Catalogue, emptyCatalogue, readCatalogue } from './catalogue.js'
 import { type EndingSurroundings, endRunsOfTheDead, type FinishedJournal } from './crashed.js'
 import { Folding, type FoldingOptions } from './folding.js'
+import { type Catalogue, emptyCatalogue, readCatalogue } from './history/catalogue.js'
 import { deleteFlowRuns, type Pruned, type PruneOptions, type PruneSurroundings, prune, type Removed } from './prune.js'
 
 export interface UpkeepOptions extends FoldingOptions {
